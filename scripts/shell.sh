@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The shell scripts, read by shellcheck.
+. "$(dirname "$0")/lib.sh"
+
+if ! have shellcheck; then
+  leave_out "shell scripts" "shellcheck is not installed"
+  exit 0
+fi
+mapfile -t files < <(git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+shellcheck --external-sources --source-path=SCRIPTDIR "${files[@]}"
+echo "${#files[@]} scripts read"
