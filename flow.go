@@ -64,8 +64,8 @@ type Flow struct {
 	Granted             []string
 	IssuedAt, ExpiresAt time.Time
 	Refreshable         bool
-	// BrowserHash is SHA-256 of the browser that came back from the provider.
-	BrowserHash []byte
+	// DryRun marks a flow that only tries out a user verifier: it stands for no provider and no grant.
+	DryRun bool
 
 	CreatedAt time.Time
 	// Deadline is when the flow expires if it has not ended.
