@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 scripts/tools.sh
-mapfile -t files < <(go_files)
+mapfile -t files < <(kept '*.go')
 case ${1:-} in
 -w)
   "$TOOLS/gofumpt" -w "${files[@]}"

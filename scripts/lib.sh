@@ -6,6 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Steps note here what they could not do; scripts/test.sh reads it at the end.
 LEFT_OUT=${LEFT_OUT:-.cache/left-out}
+# The tools of tools/go.mod, built by scripts/tools.sh.
+# shellcheck disable=SC2034 # used by those who source this
 TOOLS=$PWD/.cache/tools
 
 # have NAME: is the command there?
@@ -27,9 +29,20 @@ leave_out() {
   fi
 }
 
-# go_files [PATTERN...]: the Go files that git keeps or would keep.
-go_files() {
-  git ls-files --cached --others --exclude-standard -- '*.go' | while IFS= read -r f; do
-    [ -f "$f" ] && printf '%s\n' "$f"
+# kept PATTERN...: the files that git keeps or would keep, and that are there.
+kept() {
+  git ls-files --cached --others --exclude-standard -- "$@" | while IFS= read -r file; do
+    if [ -f "$file" ]; then printf '%s\n' "$file"; fi
   done
+}
+
+# test_files PACKAGE...: one line for each package that has test files: its folder, a tab, their names.
+test_files() {
+  # shellcheck disable=SC2016 # $ belongs to the template
+  go list -f '{{with or .TestGoFiles .XTestGoFiles}}{{$.Dir}}{{"\t"}}{{join $.TestGoFiles " "}} {{join $.XTestGoFiles " "}}{{end}}' "$@" | sed '/^$/d'
+}
+
+# can_race: is there what `go test -race` links with, a C compiler and the headers of libc?
+can_race() {
+  have gcc && printf '#include <stdlib.h>\n' | gcc -E - >/dev/null 2>&1
 }

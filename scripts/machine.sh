@@ -1,50 +1,37 @@
 #!/usr/bin/env bash
-# What the tests need beside Go, as Debian packages: installs those that are missing, as root.
-# Elsewhere, or without root, it says which are missing and what is therefore left out.
-#
-# With the argument `skip` it prints instead the pattern of the tests that cannot run on this machine, for `go test -skip`.
+# What the tests need beside Go: as root on a Debian-like machine it installs what is missing, as often as you like.
+# Elsewhere, or without root, it says what is missing and what is therefore left out.
+# The published clients and the OAuth servers that they are tested with are the matter of interop/setup.sh.
 . "$(dirname "$0")/lib.sh"
 
-# One need a line: the check that it is there | Debian packages | what rests on it | tests that cannot run without it.
-needs() {
-  cat <<'NEEDS'
-have gcc && have_libc|gcc libc6-dev|the race detector|
-have git|git|the house rules|
-have shellcheck|shellcheck|the check of the shell scripts|
-have python3 && python3 -c 'import ensurepip, venv'|python3 python3-venv|the published Python client|Python|Arcadepy
-have npm|npm|the published JavaScript client and the certified OAuth server|Node|JavaScript|ArcadeJS|OIDCProvider
-have chromium|chromium|the browser tests|Chromium|Browser
-have glewlwyd|glewlwyd|the second OAuth server|Glewlwyd
-NEEDS
+apt_ready=
+
+# need WHAT PACKAGES CHECK...: WHAT rests on the Debian PACKAGES, which are there when CHECK succeeds.
+need() {
+  local what=$1 packages=$2
+  shift 2
+  if "$@"; then return 0; fi
+  if have apt-get && [ "$(id -u)" -eq 0 ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    if [ -z "$apt_ready" ]; then
+      apt-get -qq -o DPkg::Lock::Timeout=300 update
+      apt_ready=yes
+    fi
+    echo "installing $packages"
+    # shellcheck disable=SC2086 # several packages in one word
+    apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends $packages >/dev/null
+    "$@" && return 0
+  fi
+  leave_out "$what" "missing: $packages (as root: make machine)"
 }
 
-have_libc() { printf '#include <stdlib.h>\n' | gcc -E - >/dev/null 2>&1; }
+need "the race detector" "gcc libc6-dev" can_race
+need "the check of the shell scripts" shellcheck have shellcheck
 
-there() { eval "$1" >/dev/null 2>&1; }
-
-if [ "${1:-}" = skip ]; then
-  needs | while IFS='|' read -r check _ _ tests; do
-    there "$check" || printf '%s\n' "$tests"
-  done | sed '/^$/d' | paste -sd '|'
-  exit 0
-fi
-
-missing=()
-while IFS='|' read -r check packages _ _; do
-  # shellcheck disable=SC2206 # several packages stand in one field
-  there "$check" || missing+=($packages)
-done < <(needs)
-
-if [ ${#missing[@]} -gt 0 ] && have apt-get && [ "$(id -u)" -eq 0 ]; then
-  echo "installing: ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
-fi
-
-while IFS='|' read -r check packages what _; do
-  if ! there "$check"; then
-    leave_out "$what" "missing: $packages (as root: make machine)"
+if [ -x interop/setup.sh ]; then
+  interop/setup.sh
+  if [ -f interop/.state/left-out ]; then
+    mkdir -p "$(dirname "$LEFT_OUT")"
+    sed 's/^/interop, /' interop/.state/left-out >>"$LEFT_OUT"
   fi
-done < <(needs)
-echo "the machine has what it can have"
+fi

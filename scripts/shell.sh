@@ -6,6 +6,6 @@ if ! have shellcheck; then
   leave_out "shell scripts" "shellcheck is not installed"
   exit 0
 fi
-mapfile -t files < <(git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run)
+mapfile -t files < <(kept '*.sh' .ci/run)
 shellcheck --external-sources --source-path=SCRIPTDIR "${files[@]}"
 echo "${#files[@]} scripts read"
