@@ -1,0 +1,137 @@
+package atlassiantest
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	mathrand "math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keybearer/keybearer/providertest"
+	"github.com/keybearer/keybearer/providertest/internal/ledger"
+)
+
+// token is the token endpoint: JSON or form, unknown fields ignored, the
+// secret before everything else.
+func (s *Server) token(c *providertest.Call) *providertest.Answer {
+	if c.Unreadable != "" || len(c.Repeated) > 0 {
+		return refuse(c, http.StatusBadRequest, "invalid_request", "unreadable", "The body could not be read: "+c.Unreadable+strings.Join(c.Repeated, ", "))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	app, known := s.apps[c.Get("client_id")]
+	if !known || subtle.ConstantTimeCompare([]byte(app.Secret), []byte(c.Get("client_secret"))) != 1 {
+		return refuse(c, http.StatusUnauthorized, "access_denied", "secret", "Unauthorized")
+	}
+	switch c.Get("grant_type") {
+	case "authorization_code":
+		return s.redeem(c, app)
+	case "refresh_token":
+		return s.refresh(c, app)
+	default:
+		return refuse(c, http.StatusForbidden, "unsupported_grant_type", "grant_type", "Unsupported grant type: "+c.Get("grant_type"))
+	}
+}
+
+func (s *Server) redeem(c *providertest.Call, app App) *providertest.Answer {
+	now := s.Now()
+	code, fault := s.codes.Redeem(c.Get("code"), ledger.Attempt{
+		Client: app.ID, Redirect: c.Get("redirect_uri"),
+		Verifier: c.Get("code_verifier"), AnyVerifier: !s.config.CheckVerifier,
+	}, now)
+	if fault != "" {
+		if fault == ledger.CodeSpent {
+			c.Record.Outcome, c.Record.User = providertest.CodeReused, code.User
+		}
+		c.Record.Reason = string(fault)
+		if s.config.DeadGrant == "invalid_grant" {
+			return refuse(c, http.StatusForbidden, "invalid_grant", string(fault), "Invalid authorization code")
+		}
+		return refuse(c, http.StatusBadRequest, "invalid_request", string(fault), "authorization_code is invalid")
+	}
+	c.Record.Outcome, c.Record.User = providertest.Redeemed, code.User
+	var refreshToken string
+	if slices.Contains(code.Scopes, offline) {
+		var family *ledger.Family
+		family, refreshToken = s.families.Start(app.ID, code.User, code.Scopes, now)
+		code.Family = family.ID
+	}
+	c.Record.Family = code.Family
+	return s.issue(app, code.User, code.Family, code.Scopes, refreshToken, now)
+}
+
+func (s *Server) refresh(c *providertest.Call, app App) *providertest.Answer {
+	now := s.Now()
+	family, next, outcome := s.families.Present(c.Get("refresh_token"), app.ID, now)
+	if family != nil {
+		c.Record.Family, c.Record.User = family.ID, family.User
+	}
+	if !outcome.Good() {
+		c.Record.Outcome = providertest.DeadGrant
+		if outcome == ledger.Reused {
+			c.Record.Outcome = providertest.Reused
+			s.access.Kill(func(a ledger.Access) bool { return a.Family == family.ID })
+		}
+		if s.config.DeadGrant == "invalid_grant" {
+			return refuse(c, http.StatusForbidden, "invalid_grant", string(outcome), "Unknown or invalid refresh token.")
+		}
+		return refuse(c, http.StatusForbidden, "unauthorized_client", string(outcome), "refresh_token is invalid")
+	}
+	c.Record.Outcome = providertest.Outcome(outcome)
+	scopes := family.Scopes
+	if g := s.grants[pair{app.ID, family.User}]; g != nil {
+		scopes = unique(append([]string{offline}, g.Scopes...))
+	}
+	return s.issue(app, family.User, family.ID, scopes, next, now)
+}
+
+// issue answers with a new access token.
+func (s *Server) issue(app App, user, family string, scopes []string, refreshToken string, now time.Time) *providertest.Answer {
+	expires := now.Add(s.config.AccessLifetime)
+	account, _ := s.account(user)
+	token := jwtLike(app.ID, account.ID, scopes, now, expires)
+	s.access.Issue(token, ledger.Access{
+		Client: app.ID, User: user, Family: family, Scopes: scopes, Issued: now, Expires: expires,
+	})
+	answer := map[string]any{
+		"access_token": token, "token_type": "Bearer",
+		"expires_in": seconds(s.config.AccessLifetime), "scope": strings.Join(scopes, " "),
+	}
+	if refreshToken != "" {
+		answer["refresh_token"] = refreshToken
+	}
+	return providertest.JSON(http.StatusOK, answer)
+}
+
+// jwtLike makes an access token that looks like the real ones: three parts, a
+// readable middle, 1 to 2 kB, never twice the same length. Nobody can verify
+// its signature; clients are to treat it as opaque.
+func jwtLike(app, account string, scopes []string, now, expires time.Time) string {
+	filler := make([]byte, 500+mathrand.IntN(500))
+	_, _ = rand.Read(filler) // never fails
+	signature := make([]byte, 32)
+	_, _ = rand.Read(signature)
+	part := func(v any) string {
+		body, _ := json.Marshal(v) // maps of text and numbers always can be
+		return base64.RawURLEncoding.EncodeToString(body)
+	}
+	return part(map[string]string{"alg": "HS256", "typ": "JWT", "kid": "sandbox"}) + "." +
+		part(map[string]any{
+			"iss": "https://auth.atlassian.com", "aud": "api.atlassian.com", "sub": account, "client_id": app,
+			"iat": now.Unix(), "nbf": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(),
+			"scope": strings.Join(scopes, " "), "https://sandbox.invalid/filler": base64.RawURLEncoding.EncodeToString(filler),
+		}) + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+// refuse answers an error and writes down the finer reason.
+func refuse(c *providertest.Call, status int, code, reason, description string) *providertest.Answer {
+	c.Record.Error, c.Record.Reason = code, reason
+	if c.Record.Outcome == providertest.Pending {
+		c.Record.Outcome = providertest.Refused
+	}
+	return providertest.Fail(status, code, description)
+}
