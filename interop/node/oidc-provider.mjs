@@ -13,6 +13,8 @@
 // with names only, never a value. It ends when its standard input closes.
 
 import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
+
 import Provider from 'oidc-provider';
 
 const [port, ...redirectURIs] = process.argv.slice(2);
@@ -55,8 +57,10 @@ server.listen(Number(port), '127.0.0.1', () => {
   });
 });
 
-process.stdin.resume();
-process.stdin.on('end', () => process.exit(0));
+// A line on standard input is answered with a mark: what comes before it has been said.
+createInterface({ input: process.stdin })
+  .on('line', (line) => say({ event: 'mark', mark: JSON.parse(line) }))
+  .on('close', () => process.exit(0));
 
 function configuration() {
   return {
