@@ -5,11 +5,13 @@
 
 export CGO_ENABLED=0
 read -ra packages <<<"${PKG:-./...}"
+found=$(test_files "${packages[@]}")
 dirs=()
 while IFS=$'\t' read -r dir files; do
+  [ -n "$dir" ] || continue
   read -ra names <<<"$files"
   if (cd "$dir" && grep -q '^func Benchmark' "${names[@]}"); then dirs+=("$dir"); fi
-done < <(test_files "${packages[@]}")
+done <<<"$found"
 if [ ${#dirs[@]} -eq 0 ]; then
   echo "no benchmarks in ${packages[*]}"
   exit 0
