@@ -8,9 +8,10 @@ import (
 
 // What the errors say is allowed.
 const (
-	allowedSegment  = `a segment (".name", "[...]" or "..") or the end`
+	allowedSegment  = `a segment (".name", "[...]" or "..") or the end` + otherNames
 	allowedSelector = `a quoted name, an index, a slice or "*"`
 	noFilters       = allowedSelector + "; filters are not supported"
+	otherNames      = `; names with other characters are written ['like-this']`
 )
 
 // maxInt is the largest integer that JSON implementations agree on (RFC 7493 section 2.2), which
@@ -50,7 +51,7 @@ func (c *compiler) segment() (segment, error) {
 	c.blanks()
 	switch {
 	case c.done():
-		return segment{}, c.refuseAt(before, "no blanks at the end of a path")
+		return segment{}, Unexpected(c.expr, before, "no blanks at the end of a path")
 	case c.peek() == '[':
 		selectors, err := c.brackets()
 		return segment{selectors: selectors}, err
@@ -86,7 +87,7 @@ func (c *compiler) shorthand(allowed string) (selector, error) {
 	}
 	if c.at == start {
 		if c.peek() != 0 {
-			allowed += `; names with other characters are written ['like-this']`
+			allowed += otherNames
 		}
 		return selector{}, c.refuse(allowed)
 	}

@@ -1,6 +1,9 @@
 package jsonpath
 
-import "fmt"
+import (
+	"fmt"
+	"unicode/utf8"
+)
 
 // SyntaxError says where and why an expression was refused.
 type SyntaxError struct {
@@ -20,4 +23,17 @@ func (e *SyntaxError) Error() string {
 		expr, more = expr[:shown], "..."
 	}
 	return fmt.Sprintf("expression %q%s: byte %d: found %s, allowed here: %s", expr, more, e.Offset+1, e.Found, e.Allowed)
+}
+
+// Unexpected refuses what stands in expr at offset.
+func Unexpected(expr string, offset int, allowed string) *SyntaxError {
+	found := "the end"
+	if offset < len(expr) {
+		r, size := utf8.DecodeRuneInString(expr[offset:])
+		found = fmt.Sprintf("%q", r)
+		if r == utf8.RuneError && size == 1 {
+			found = fmt.Sprintf("the byte 0x%02x, which is not UTF-8", expr[offset])
+		}
+	}
+	return &SyntaxError{Expr: expr, Offset: offset, Found: found, Allowed: allowed}
 }

@@ -86,7 +86,7 @@ func (s *scanner) unicode(start int) (rune, error) {
 		return r, err
 	}
 	if r >= 0xDC00 {
-		return 0, s.refuseAt(start, "a character, or a whole surrogate pair with its high half first")
+		return 0, Unexpected(s.expr, start, "a character, or a whole surrogate pair with its high half first")
 	}
 	low := s.at
 	if !s.accept(`\u`) {
@@ -98,7 +98,7 @@ func (s *scanner) unicode(start int) (rune, error) {
 	}
 	pair := utf16.DecodeRune(r, second)
 	if pair == utf8.RuneError {
-		return 0, s.refuseAt(low, allowedPair)
+		return 0, Unexpected(s.expr, low, allowedPair)
 	}
 	return pair, nil
 }
@@ -106,7 +106,7 @@ func (s *scanner) unicode(start int) (rune, error) {
 func (s *scanner) hex4() (rune, error) {
 	for i := range 4 {
 		if s.at+i >= len(s.expr) || !strings.ContainsRune("0123456789abcdefABCDEF", rune(s.expr[s.at+i])) {
-			return 0, s.refuseAt(s.at+i, allowedHex)
+			return 0, Unexpected(s.expr, s.at+i, allowedHex)
 		}
 	}
 	n, err := strconv.ParseUint(s.expr[s.at:s.at+4], 16, 16)

@@ -1,10 +1,6 @@
 package jsonpath
 
-import (
-	"fmt"
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // A scanner walks over an expression. Every step that fails gives a [*SyntaxError].
 type scanner struct {
@@ -38,19 +34,4 @@ func (s *scanner) blanks() {
 	}
 }
 
-func (s *scanner) refuse(allowed string) error { return s.refuseAt(s.at, allowed) }
-
-func (s *scanner) refuseAt(at int, allowed string) error {
-	return &SyntaxError{Expr: s.expr, Offset: at, Found: found(s.expr, at), Allowed: allowed}
-}
-
-func found(expr string, at int) string {
-	if at >= len(expr) {
-		return "the end"
-	}
-	r, size := utf8.DecodeRuneInString(expr[at:])
-	if r == utf8.RuneError && size == 1 {
-		return fmt.Sprintf("the byte 0x%02x, which is not UTF-8", expr[at])
-	}
-	return fmt.Sprintf("%q", r)
-}
+func (s *scanner) refuse(allowed string) error { return Unexpected(s.expr, s.at, allowed) }

@@ -34,9 +34,9 @@ func (p *Path) Select(doc any) []any {
 
 // A selection is one run over one document. Once it is over a bound it only winds up.
 type selection struct {
-	found  []any
+	found []any
 	steps int
-	over   bool
+	over  bool
 }
 
 // charge pays for n steps and reports whether the run may go on.
