@@ -32,7 +32,7 @@ test: ## install what the tests need, then run every check and every test
 
 .PHONY: build
 build: ## build one static binary, bin/keybearer
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/keybearer ./cmd/keybearer
+	@CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o bin/keybearer ./cmd/keybearer
 
 .PHONY: race
 race: ## run the tests alone, race detector on (PKG=./seal/... for some)
