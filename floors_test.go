@@ -45,7 +45,9 @@ func floors() map[string]int {
 		"oauth": 1,
 
 		"api":               0,
+		"internal/egress":   0,
 		"internal/jsonpath": 0,
+		"internal/password": 0,
 		"providertest":      0,
 		"seal":              0,
 
