@@ -15,8 +15,8 @@ type published struct {
 
 // spelling is how a client's language writes what the tests call.
 type spelling struct {
-	confirmUser, providers, connections string
-	keywords                            bool // named arguments instead of one object
+	confirmUser, waitForCompletion, providers, connections string
+	keywords                                               bool // named arguments instead of one object
 }
 
 func clients() []published {
@@ -37,8 +37,14 @@ func clients() []published {
 	driver := func(of func(*testing.T, ...string) command) func(*testing.T) command {
 		return func(t *testing.T) command { t.Helper(); return of(t) }
 	}
-	snake := spelling{confirmUser: "auth.confirm_user", providers: "admin.auth_providers", connections: "admin.user_connections", keywords: true}
-	camel := spelling{confirmUser: "auth.confirmUser", providers: "admin.authProviders", connections: "admin.userConnections"}
+	snake := spelling{
+		confirmUser: "auth.confirm_user", waitForCompletion: "auth.wait_for_completion",
+		providers: "admin.auth_providers", connections: "admin.user_connections", keywords: true,
+	}
+	camel := spelling{
+		confirmUser: "auth.confirmUser", waitForCompletion: "auth.waitForCompletion",
+		providers: "admin.authProviders", connections: "admin.userConnections",
+	}
 
 	return []published{
 		{"arcadepy", python("app.py"), driver(python("driver.py", "sync")), snake},
@@ -163,7 +169,19 @@ func (d *driverRun) with(method string, fields map[string]any, positional ...any
 
 func (d *driverRun) ask(t *testing.T, c call) callAnswer {
 	t.Helper()
+	d.begin(t, c)
+	return d.end(t)
+}
+
+// begin makes the call and does not wait for it.
+func (d *driverRun) begin(t *testing.T, c call) {
+	t.Helper()
 	d.process.tell(t, c)
+}
+
+// end waits for the answer to the oldest call that was begun.
+func (d *driverRun) end(t *testing.T) callAnswer {
+	t.Helper()
 	var answer callAnswer
 	d.process.line(t, d.read, &answer)
 	d.read++

@@ -53,8 +53,8 @@ func serveArgs(config, data string) []string {
 	return []string{"serve", "--config", config, "--data", data}
 }
 
-func sandboxArgs(port int) []string {
-	return []string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}
+func sandboxArgs(port int, callback string) []string {
+	return []string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--callback", callback}
 }
 
 // providerConfig is one entry of auth.providers, with the environment that it refers to.
@@ -68,6 +68,7 @@ type providerConfig struct {
 // providers that lets every user through and asks nobody to confirm.
 type engineOptions struct {
 	port        int // default any
+	publicHost  string
 	verifierURL string
 	confirmPage string // default never
 	providers   []providerConfig
@@ -80,8 +81,10 @@ type engine struct {
 	Key  string
 	data string
 
+	command command
 	process *process
-	private []string // what must be in no log and, in the clear, in no file of the data folder
+	past    []*process // before restarts
+	private []string   // what must be in no log and, in the clear, in no file of the data folder
 }
 
 // startEngine runs the real binary and waits until it calls itself healthy. At the
@@ -110,10 +113,11 @@ func startEngine(t *testing.T, o engineOptions) *engine {
 		e.private = append(e.private, p.secrets...)
 	}
 
-	e.process = run(t, "keybearer serve", command{
+	e.command = command{
 		path: os.Getenv(binaryVariable), dir: dir, env: env,
 		args: append(serveArgs(config, e.data), o.args...),
-	})
+	}
+	e.process = run(t, "keybearer serve", e.command)
 	e.waitHealthy(t)
 	t.Cleanup(func() { e.keptItsSecrets(t) })
 	return e
@@ -122,6 +126,9 @@ func startEngine(t *testing.T, o engineOptions) *engine {
 func (o engineOptions) yaml() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "api:\n  host: 127.0.0.1\n  port: %d\n", o.port)
+	if o.publicHost != "" {
+		fmt.Fprintf(&b, "  public_host: %q\n", o.publicHost)
+	}
 	b.WriteString("auth:\n  session_verification:\n")
 	if o.verifierURL != "" {
 		fmt.Fprintf(&b, "    verifier_url: %q\n", o.verifierURL)
@@ -157,11 +164,24 @@ func (e *engine) waitHealthy(t *testing.T) {
 // guards adds a value that the engine must neither log nor store in the clear.
 func (e *engine) guards(values ...string) { e.private = append(e.private, values...) }
 
+// restart stops the engine and starts it again on the same folder and port.
+func (e *engine) restart(t *testing.T) {
+	t.Helper()
+	e.process.stop()
+	e.past = append(e.past, e.process)
+	e.process = run(t, "keybearer serve", e.command)
+	e.waitHealthy(t)
+}
+
 func (e *engine) keptItsSecrets(t *testing.T) {
 	t.Helper()
 	e.process.stop() // so that the last lines and pages are written
 
-	printed := strings.Join(append(e.process.stdout.all(), e.process.stderr.all()...), "\n")
+	var lines []string
+	for _, p := range append(e.past, e.process) {
+		lines = append(append(lines, p.stdout.all()...), p.stderr.all()...)
+	}
+	printed := strings.Join(lines, "\n")
 	stored := map[string]string{}
 	err := filepath.WalkDir(e.data, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
