@@ -1,0 +1,15 @@
+// Package sqlstore keeps everything in a database: one type, [DB], is every store of the root package
+// and takes the audit.
+//
+// It owns the schema, its migrations, the database file and what can go wrong with it. What the
+// rows mean, what may be written when, and the sealing of secrets is the root package's business:
+// this package sees sealed values only.
+//
+// The SQL is one text for SQLite (modernc.org/sqlite, pure Go) and PostgreSQL: $1 placeholders,
+// ON CONFLICT, RETURNING, integer microseconds. Today [Open] opens SQLite files; the few things that
+// belong to SQLite alone are in sqlite.go and file.go.
+//
+// SQLite runs in WAL mode with synchronous=FULL: a write that was answered survives a power cut,
+// because a rotated refresh token that is lost is a lost grant. One connection writes, several read;
+// readers never wait for the writer.
+package sqlstore

@@ -1,0 +1,98 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/keybearer/keybearer"
+)
+
+const (
+	eventColumns = `id, project, at, actor, action, user_id, provider, connection, flow, outcome, reason, times`
+
+	eventInsert = `INSERT INTO events (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+
+	maxEvents     = 1000
+	defaultEvents = 100
+)
+
+// Event is a line of the audit as it is kept.
+type Event struct {
+	ID string // grows with the time of writing
+	keybearer.Event
+	// Times is how often it happened; lines of frequent events stand for several.
+	Times int64
+}
+
+// EventFilter selects lines of the audit. Empty fields select all.
+type EventFilter struct {
+	Project    keybearer.ProjectID
+	Actor      string
+	Action     string
+	Outcome    string
+	User       keybearer.UserID
+	Provider   keybearer.ProviderID
+	Connection keybearer.ConnectionID
+	Flow       keybearer.AuthorizationID
+	// Since and Before bound the time: Since <= Time < Before.
+	Since, Before time.Time
+	Limit         int // at most 1000; 0 means 100
+	Offset        int
+}
+
+// WriteEvents writes lines of the audit, each with how often it happened, in one transaction: all or
+// none.
+func (db *DB) WriteEvents(ctx context.Context, events iter.Seq2[keybearer.Event, int64]) error {
+	err := db.inTx(ctx, func(tx *sql.Tx) error {
+		insert, err := tx.PrepareContext(ctx, eventInsert)
+		if err != nil {
+			return err
+		}
+		defer insert.Close()
+		for e, times := range events {
+			id, err := uuid.NewV7()
+			if err != nil {
+				return fmt.Errorf("drawing an id: %w", err)
+			}
+			if _, err := insert.ExecContext(ctx, id.String(), e.Project, micros(e.Time), e.Actor, e.Action, e.User, e.Provider,
+				e.Connection, e.Flow, e.Outcome, e.Reason, times); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return db.failure("writing the audit", err)
+}
+
+// Events lists lines of the audit, latest first.
+func (db *DB) Events(ctx context.Context, filter EventFilter) ([]Event, error) {
+	var w where
+	compare(&w, "project", "=", filter.Project)
+	compare(&w, "actor", "=", filter.Actor)
+	compare(&w, "action", "=", filter.Action)
+	compare(&w, "outcome", "=", filter.Outcome)
+	compare(&w, "user_id", "=", filter.User)
+	compare(&w, "provider", "=", filter.Provider)
+	compare(&w, "connection", "=", filter.Connection)
+	compare(&w, "flow", "=", filter.Flow)
+	compare(&w, "at", ">=", micros(filter.Since))
+	compare(&w, "at", "<", micros(filter.Before))
+	conditions, args := w.sql()
+	limit := defaultEvents
+	if filter.Limit > 0 {
+		limit = min(filter.Limit, maxEvents)
+	}
+	events, err := all(ctx, db.read, func(row scanner) (Event, error) {
+		var e Event
+		err := row.Scan(&e.ID, &e.Project, timeColumn{&e.Time}, &e.Actor, &e.Action, &e.User, &e.Provider, &e.Connection,
+			&e.Flow, &e.Outcome, &e.Reason, &e.Times)
+		return e, err
+	}, fmt.Sprintf("SELECT %s FROM events%s ORDER BY at DESC, id DESC LIMIT %d OFFSET %d",
+		eventColumns, conditions, limit, max(filter.Offset, 0)), args...)
+	return events, db.failure("reading the audit", err)
+}

@@ -1,0 +1,152 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/keybearer/keybearer"
+)
+
+// Config says which database to open and how.
+type Config struct {
+	// Path is the SQLite file. Its folder is made if it is missing. Files are readable by their
+	// owner only, whatever the umask.
+	Path string
+	// Exclusive keeps every other Exclusive DB away from the file while this one is open, by a lock
+	// on the file "<Path>.lock". An engine sets it; with it rows are also kept in memory for reading.
+	Exclusive bool
+	// BusyTimeout is how long a call waits for another process that writes; 0 means 5 seconds.
+	BusyTimeout time.Duration
+	// CachedRows bounds the connections that are kept in memory, where Exclusive is set; 0 means
+	// 4096, negative none.
+	CachedRows int
+}
+
+const (
+	defaultBusyTimeout = 5 * time.Second
+	readers            = 4
+)
+
+// DB is an open database. It implements every store of the root package but the Leaser, and is safe
+// for concurrent use. Its errors are of the kinds that the stores promise; storage that is locked,
+// full, read-only or failing is [keybearer.Unavailable], with a text that says what to do.
+type DB struct {
+	path   string
+	write  *pool
+	read   *pool
+	lock   *flock.Flock
+	caches *caches
+}
+
+var (
+	_ keybearer.ConnectionStore = (*DB)(nil)
+	_ keybearer.FlowStore       = (*DB)(nil)
+	_ keybearer.AttemptStore    = (*DB)(nil)
+	_ keybearer.ProviderStore   = (*DB)(nil)
+	_ keybearer.KeyStore        = (*DB)(nil)
+	_ keybearer.AccountStore    = (*DB)(nil)
+	_ keybearer.SessionStore    = (*DB)(nil)
+	_ keybearer.SettingStore    = (*DB)(nil)
+)
+
+// Open opens a database, making or migrating it as needed. Close it after use.
+//
+// A file that is in use by another exclusive DB is an error of kind Conflict; one that is no database
+// of ours, or of a newer version of Keybearer, is BadRequest; one that cannot be read or written is
+// Unavailable.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if cfg.Path == "" {
+		return nil, keybearer.Errorf(keybearer.BadRequest, "opening the database: no path is set")
+	}
+	db := &DB{path: cfg.Path}
+	if err := db.open(ctx, cfg); err != nil {
+		return nil, errors.Join(db.failure("opening the database "+cfg.Path, err), db.Close())
+	}
+	return db, nil
+}
+
+func (db *DB) open(ctx context.Context, cfg Config) error {
+	if err := prepareFolder(cfg.Path); err != nil {
+		return err
+	}
+	if cfg.Exclusive {
+		lock, err := lockFile(cfg.Path)
+		if err != nil {
+			return err
+		}
+		db.lock = lock
+	}
+	if err := prepareFile(cfg.Path); err != nil {
+		return err
+	}
+	busy := cfg.BusyTimeout
+	if busy == 0 {
+		busy = defaultBusyTimeout
+	}
+	var err error
+	if db.write, err = openSQLite(cfg.Path, busy, 1, writing); err != nil {
+		return err
+	}
+	if err := migrate(ctx, db.write.DB, cfg.Path); err != nil {
+		return err
+	}
+	if db.read, err = openSQLite(cfg.Path, busy, readers, reading); err != nil {
+		return err
+	}
+	if err := db.read.PingContext(ctx); err != nil {
+		return err
+	}
+	db.caches = newCaches(cfg)
+	return nil
+}
+
+// Close ends all work and gives the file free. It is safe to call more than once.
+func (db *DB) Close() error {
+	var errs []error
+	// The writer goes last: whoever closes the last connection folds the WAL into the file.
+	for _, p := range []*pool{db.read, db.write} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	if db.lock != nil {
+		errs = append(errs, db.lock.Unlock())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing the database %s: %w", db.path, err)
+	}
+	return nil
+}
+
+// Ping asks the database for a sign of life.
+func (db *DB) Ping(ctx context.Context) error {
+	var one int
+	if err := db.read.row(ctx, "SELECT 1").Scan(&one); err != nil {
+		return db.failure("asking the database", err)
+	}
+	return nil
+}
+
+// inTx runs fn in one transaction of the writer.
+func (db *DB) inTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	tx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		return errors.Join(err, rollback(tx))
+	}
+	return tx.Commit()
+}
+
+func rollback(tx *sql.Tx) error {
+	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return fmt.Errorf("rolling back: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// pool is a set of connections with its prepared statements. Statements are prepared at their first
+// use, so that starting costs nothing.
+type pool struct {
+	*sql.DB
+	statements sync.Map // SQL text -> *sql.Stmt; the texts are constants, so this is bounded
+}
+
+// scanner is what *sql.Row and *sql.Rows have in common.
+type scanner interface{ Scan(dest ...any) error }
+
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
+
+// row runs a query of at most one row. The text must be a constant.
+func (p *pool) row(ctx context.Context, text string, args ...any) scanner {
+	stmt, err := p.prepared(ctx, text)
+	if err != nil {
+		return failedRow{err}
+	}
+	return stmt.QueryRowContext(ctx, args...)
+}
+
+// exec runs a statement and says how many rows it changed. The text must be a constant.
+func (p *pool) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	stmt, err := p.prepared(ctx, text)
+	if err != nil {
+		return 0, err
+	}
+	return affected(stmt.ExecContext(ctx, args...))
+}
+
+func (p *pool) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt, ok := p.statements.Load(text); ok {
+		return stmt.(*sql.Stmt), nil
+	}
+	stmt, err := p.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if first, lost := p.statements.LoadOrStore(text, stmt); lost {
+		return first.(*sql.Stmt), stmt.Close()
+	}
+	return stmt, nil
+}
+
+// affected is how many rows a statement changed.
+func affected(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// all reads every row of a query that is not cached.
+func all[T any](ctx context.Context, p *pool, scan func(scanner) (T, error), text string, args ...any) ([]T, error) {
+	rows, err := p.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		item, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, item)
+	}
+	return list, rows.Err()
+}

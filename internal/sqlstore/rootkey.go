@@ -1,0 +1,41 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+)
+
+const (
+	rootKeys = `SELECT id, sealed_check FROM root_keys`
+
+	rootKeyPut = `INSERT INTO root_keys (id, sealed_check) VALUES ($1, $2)
+		ON CONFLICT (id) DO UPDATE SET sealed_check = excluded.sealed_check`
+)
+
+// KeyChecks gives, for each root key id that was ever used with this database, a known text that
+// was sealed with it. A root key that does not open its own check is the wrong one.
+func (db *DB) KeyChecks(ctx context.Context) (map[string][]byte, error) {
+	type check struct {
+		id     string
+		sealed []byte
+	}
+	checks, err := all(ctx, db.read, func(row scanner) (check, error) {
+		var c check
+		err := row.Scan(&c.id, blobOf(&c.sealed))
+		return c, err
+	}, rootKeys)
+	if err != nil {
+		return nil, db.failure("reading the checks of the root keys", err)
+	}
+	out := make(map[string][]byte, len(checks))
+	for _, c := range checks {
+		out[c.id] = c.sealed
+	}
+	return out, nil
+}
+
+// PutKeyCheck keeps the check of a root key, in place of an older one of the same id.
+func (db *DB) PutKeyCheck(ctx context.Context, id string, sealed []byte) error {
+	_, err := db.write.exec(ctx, rootKeyPut, id, sealed)
+	return db.failure(fmt.Sprintf("storing the check of root key %q", id), err)
+}

@@ -1,0 +1,34 @@
+package sqlstore_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/keybearer/keybearer/internal/sqlstore"
+	"github.com/keybearer/keybearer/storetest"
+)
+
+func open(t testing.TB, cfg sqlstore.Config) *sqlstore.DB {
+	t.Helper()
+	if cfg.Path == "" {
+		cfg.Path = filepath.Join(t.TempDir(), "keybearer.db")
+	}
+	db, err := sqlstore.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func TestSQLitePasses(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Stores { return storetest.All(open(t, sqlstore.Config{Exclusive: true})) })
+}
+
+func TestSQLiteWithoutCachePasses(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Stores { return storetest.All(open(t, sqlstore.Config{})) })
+}
