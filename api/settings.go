@@ -1,0 +1,145 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+)
+
+// OAuth2Settings say how to talk to a provider: the settings object of engine.yaml as JSON. Package
+// oauth explains each field (Definition); a test holds the two against each other.
+type OAuth2Settings struct {
+	// DisplayName is what people call the provider. (Ours.)
+	DisplayName *string `json:"display_name,omitempty"`
+	// Issuer is the issuer identifier that an iss parameter of the callback must equal. (Ours.)
+	Issuer *string `json:"issuer,omitempty"`
+	// ScopeDelimiter stands between scopes: a space, also when it is absent, or a comma.
+	ScopeDelimiter *string `json:"scope_delimiter,omitempty" jsonschema:"enum= ,enum=\\,"`
+	// Scopes are rules about scopes. (Ours.)
+	Scopes *ScopeRules `json:"scopes,omitempty"`
+	PKCE   *PKCE       `json:"pkce,omitempty"`
+
+	AuthorizeRequest          *RequestConfig `json:"authorize_request,omitempty"`
+	TokenRequest              *RequestConfig `json:"token_request,omitempty"`
+	RefreshRequest            *RequestConfig `json:"refresh_request,omitempty"`
+	UserInfoRequest           *UserInfo      `json:"user_info_request,omitempty"`
+	TokenIntrospectionRequest *Introspection `json:"token_introspection_request,omitempty"`
+	// RevokeRequest is sent when a connection is deleted. (Ours.)
+	RevokeRequest *RequestConfig `json:"revoke_request,omitempty"`
+
+	// Expiry says what holds when an answer carries no lifetime. (Ours.)
+	Expiry *Expiry `json:"expiry,omitempty"`
+	// Refresh is the policy of refreshing. (Ours.)
+	Refresh *RefreshPolicy `json:"refresh,omitempty"`
+	// TokenTypes are accepted beside bearer. (Ours.)
+	TokenTypes []string `json:"token_types,omitempty"`
+	// Errors are the provider's own dialect of failure. (Ours.)
+	Errors []ErrorRule `json:"errors,omitempty"`
+}
+
+// ScopeRules are rules about scopes.
+type ScopeRules struct {
+	// Always are added to every authorization request.
+	Always []string `json:"always,omitempty"`
+	// Default is asked for when the caller names none.
+	Default []string `json:"default,omitempty"`
+}
+
+// PKCE is RFC 7636.
+type PKCE struct {
+	Enabled *bool `json:"enabled,omitempty"`
+	// CodeChallengeMethod is S256, also when it is absent.
+	CodeChallengeMethod *string `json:"code_challenge_method,omitempty" jsonschema:"enum=S256"`
+}
+
+// RequestConfig describes one kind of HTTP request to the provider.
+type RequestConfig struct {
+	// Endpoint is needed unless the well-known type has one.
+	Endpoint *string `json:"endpoint,omitempty" jsonschema:"maxLength=1000"`
+	Method   *string `json:"method,omitempty" jsonschema:"example=POST"`
+	// AuthMethod is empty or none, client_secret_basic, client_secret_post or bearer_access_token.
+	AuthMethod            *string `json:"auth_method,omitempty"`
+	AuthHeaderValueFormat *string `json:"auth_header_value_format,omitempty" jsonschema:"maxLength=200"`
+	// BasicEncoding is form or raw. (Ours.)
+	BasicEncoding *string `json:"basic_encoding,omitempty" jsonschema:"enum=form,enum=raw"`
+	// SendCredentialsTwice keeps credentials in params beside client_secret_basic. (Ours.)
+	SendCredentialsTwice *bool             `json:"send_credentials_twice,omitempty"`
+	Params               map[string]string `json:"params,omitempty"`
+	// Headers are templates, too. (Ours.)
+	Headers             map[string]string `json:"headers,omitempty"`
+	RequestContentType  *string           `json:"request_content_type,omitempty" jsonschema:"enum=application/x-www-form-urlencoded,enum=application/json"`
+	ResponseContentType *string           `json:"response_content_type,omitempty" jsonschema:"enum=application/x-www-form-urlencoded,enum=application/json"`
+	// ResponseMap says where in an answer the fields are.
+	ResponseMap map[string]Expressions `json:"response_map,omitempty"`
+}
+
+// UserInfo is the request for what the provider says of the user.
+type UserInfo struct {
+	RequestConfig
+	Triggers *Triggers `json:"triggers,omitempty"`
+}
+
+// Introspection is RFC 7662.
+type Introspection struct {
+	RequestConfig
+	Enabled *bool `json:"enabled,omitempty"`
+	// ExpirationFormat is absolute_unix_timestamp, also when it is absent, or relative_seconds.
+	ExpirationFormat *string   `json:"expiration_format,omitempty" jsonschema:"enum=absolute_unix_timestamp,enum=relative_seconds"`
+	Triggers         *Triggers `json:"triggers,omitempty"`
+}
+
+// Triggers say when a request is made.
+type Triggers struct {
+	OnTokenGrant   *bool `json:"on_token_grant,omitempty"`
+	OnTokenRefresh *bool `json:"on_token_refresh,omitempty"`
+}
+
+// Expiry says what holds when an answer carries no usable lifetime.
+type Expiry struct {
+	// Default is a duration such as 90s, 10m or 2160h.
+	Default *string `json:"default,omitempty" jsonschema:"example=1h0m0s"`
+}
+
+// RefreshPolicy is how the engine refreshes.
+type RefreshPolicy struct {
+	// Skew is how long before its end a token counts as stale.
+	Skew *string `json:"skew,omitempty" jsonschema:"example=1m0s"`
+	// ReuseGrace is how long the provider accepts a refresh token again after it was rotated.
+	ReuseGrace *string `json:"reuse_grace,omitempty" jsonschema:"example=10m0s"`
+}
+
+// ErrorRule recognises one failure in the provider's own dialect.
+type ErrorRule struct {
+	On          string `json:"on,omitempty" jsonschema:"enum=callback,enum=token,enum=refresh,enum=user_info"`
+	Status      int    `json:"status,omitempty"`
+	Code        string `json:"code,omitempty"`
+	Description string `json:"description,omitempty"`
+	Class       string `json:"class" jsonschema:"enum=reconsent,enum=config,enum=scope,enum=transient,enum=user"`
+	Advice      string `json:"advice"`
+}
+
+// Expressions are the ways to one field of an answer, of which the first to find something counts.
+// In JSON they are a string where there is one, and a list of strings where there are several.
+type Expressions []string
+
+// MarshalJSON writes one expression as a string.
+func (e Expressions) MarshalJSON() ([]byte, error) {
+	if len(e) == 1 {
+		return json.Marshal(e[0])
+	}
+	return json.Marshal([]string(e))
+}
+
+// UnmarshalJSON reads a string or a list of strings.
+func (e *Expressions) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*e = Expressions{one}
+		return nil
+	}
+	var several []string
+	if json.Unmarshal(data, &several) != nil {
+		return errors.New("a response_map holds strings or lists of strings")
+	}
+	*e = several
+	return nil
+}

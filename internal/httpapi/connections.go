@@ -1,0 +1,68 @@
+package httpapi
+
+import (
+	"encoding/json"
+
+	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/api"
+)
+
+// The sizes of a page.
+const (
+	usualPage   = 25
+	largestPage = 100
+)
+
+func listConnections(c *call) (api.Page[api.Connection], error) {
+	q, err := c.query()
+	if err != nil {
+		return api.Page[api.Connection]{}, err
+	}
+	limit, given, err := whole(q, "limit")
+	if err != nil {
+		return api.Page[api.Connection]{}, err
+	}
+	offset, _, err := whole(q, "offset")
+	if err != nil {
+		return api.Page[api.Connection]{}, err
+	}
+	if limit < 0 || offset < 0 {
+		return api.Page[api.Connection]{}, keybearer.Errorf(keybearer.BadRequest, "limit and offset cannot be negative")
+	}
+	if !given || limit == 0 {
+		limit = usualPage
+	}
+	limit = min(limit, largestPage)
+
+	// Python and Go send brackets, JavaScript an underscore, the oldest document has a dot.
+	page, total, err := c.view.Connections(c.ctx(), keybearer.ConnectionFilter{
+		Provider: keybearer.ProviderID(first(q, "provider_id", "provider[id]", "provider.id")),
+		User:     keybearer.UserID(first(q, "user_id", "user[id]", "user.id")),
+		Limit:    limit, Offset: offset,
+	})
+	out := make([]api.Connection, len(page))
+	for i := range page {
+		out[i] = connection(&page[i])
+	}
+	return api.NewPage(out, limit, offset, total), err
+}
+
+func deleteConnection(c *call) (nothing, error) {
+	return nothing{}, c.view.Disconnect(c.ctx(), keybearer.ConnectionID(c.req.PathValue("id")))
+}
+
+func connection(i *keybearer.ConnectionInfo) api.Connection {
+	out := api.Connection{
+		ID: string(i.ID), ConnectionID: string(i.ID), ConnectionStatus: string(i.State), StatusReason: i.Reason,
+		ProviderID: string(i.Provider), ProviderType: i.ProviderType, ProviderDescription: i.ProviderDescription,
+		Scopes: i.Scopes, UserID: string(i.User),
+		CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt, ExpiresAt: i.ExpiresAt,
+	}
+	if json.Valid(i.UserInfo) {
+		out.ProviderUserInfo = i.UserInfo
+	}
+	if out.Scopes == nil {
+		out.Scopes = []string{}
+	}
+	return out
+}
