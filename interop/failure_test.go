@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -38,35 +39,47 @@ func TestWaitingEndsWithAnExceptionWhenThePersonDeclines(t *testing.T) {
 	})
 }
 
-// TestWaitingEndsWithAnExceptionWhenTheCodeIsRefused: the person did everything
-// right, but the engine has the wrong client secret.
-func TestWaitingEndsWithAnExceptionWhenTheCodeIsRefused(t *testing.T) {
+// TestWaitingEndsWithAnExceptionWhenTheExchangeFails: the person did everything
+// right, but the engine cannot redeem the code.
+func TestWaitingEndsWithAnExceptionWhenTheExchangeFails(t *testing.T) {
 	t.Parallel()
-	withEachClient(t, func(t *testing.T, c published) {
-		port := freePort(t)
-		oidc := startOIDCProvider(t, oidcOptions{redirectURI: callback(port, "hooli")})
-		right := oidc.clientSecret
-		oidc.clientSecret = nonce("wrong-secret")
-		e := startEngine(t, engineOptions{port: port, providers: []providerConfig{oidc.definition()}})
-		e.guards(right)
-		rec := record(t, e.URL, "")
+	for _, test := range []struct {
+		name   string
+		breaks func(t *testing.T, p *oidcProvider)
+		says   string // what the exception must name
+	}{
+		{"wrong secret", func(_ *testing.T, p *oidcProvider) { p.clientSecret = nonce("wrong-secret") }, "invalid_client"},
+		{"nobody at the token endpoint", func(t *testing.T, p *oidcProvider) {
+			p.TokenEndpoint = fmt.Sprintf("http://127.0.0.1:%d/token", freePort(t))
+		}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			withEachClient(t, func(t *testing.T, c published) {
+				port := freePort(t)
+				oidc := startOIDCProvider(t, oidcOptions{redirectURI: callback(port, "hooli")})
+				test.breaks(t, oidc)
+				e := startEngine(t, engineOptions{port: port, providers: []providerConfig{oidc.definition()}})
+				rec := record(t, e.URL, "")
 
-		app := c.start(t, rec.URL, e.Key, "hooli", appUser, "scope1")
-		last := newPerson(t, "gavin").consents(t, app.next(t, "please_complete").URL)
-		if last.status == 200 {
-			t.Errorf("the person ends on a page with 200 although nothing was connected:\n%s", last.body)
-		}
-		if strings.Contains(last.body, oidc.clientSecret) {
-			t.Error("the page shows the client secret")
-		}
+				app := c.start(t, rec.URL, e.Key, "hooli", appUser, "scope1")
+				last := newPerson(t, "gavin").consents(t, app.next(t, "please_complete").URL)
+				if last.status == http.StatusOK {
+					t.Errorf("the person ends on a page with 200 although nothing was connected:\n%s", last.body)
+				}
+				if strings.Contains(last.body, oidc.clientSecret) {
+					t.Error("the page shows the client secret")
+				}
 
-		failed := app.next(t, "exception")
-		wantFailure(t, failed.exception)
-		if !strings.Contains(failed.Text, "invalid_client") {
-			t.Errorf("the exception says %q, want the server's own reason, invalid_client", failed.Text)
-		}
-		wantFewStatusRequests(t, rec, 1)
-	})
+				failed := app.next(t, "exception")
+				wantFailure(t, failed.exception)
+				if !strings.Contains(failed.Text, test.says) {
+					t.Errorf("the exception says %q, want the server's own reason, %s", failed.Text, test.says)
+				}
+				wantFewStatusRequests(t, rec, 1)
+			})
+		})
+	}
 }
 
 // TestWaitingForWhatDoesNotExistEndsWithAnException covers ids that are mistyped or too old.
