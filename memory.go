@@ -338,9 +338,6 @@ func (m *Memory) PutAttempt(_ context.Context, a Attempt) error {
 	m.attempts[hash] = a.clone()
 	of := flowKey{a.Project, a.Flow}
 	m.byFlow[of] = append(m.byFlow[of], hash)
-	slices.SortStableFunc(m.byFlow[of], func(x, y string) int {
-		return m.attempts[x].CreatedAt.Compare(m.attempts[y].CreatedAt)
-	})
 	for len(m.byFlow[of]) > maxAttempts {
 		m.dropAttempt(m.byFlow[of][0])
 	}
