@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/keybearer/keybearer/oauth"
 	"github.com/keybearer/keybearer/seal"
 	"github.com/keybearer/keybearer/secret"
@@ -76,16 +74,19 @@ type Broker struct {
 	cfg     Config
 	log     *slog.Logger
 	now     func() time.Time
-	flights singleflight.Group
+	flights flights
 	wakes   wakes
 	keys    keyCache
 	cool    cooldowns
-	unsaved sync.Map // ConnectionID -> Connection that was refreshed and could not be stored yet
+	shelf   shelf
+	unsaved sync.Map // ConnectionID -> unsavedGrant
 
-	// life ends at Close; refreshes run under it, not under the context of whoever asked first.
-	life    context.Context
-	end     context.CancelFunc
-	working sync.WaitGroup
+	// life ends at Close; exchanges and refreshes run under it, not under the context of whoever
+	// asked: a caller who hangs up must not cost a rotated token.
+	life     context.Context
+	end      context.CancelFunc
+	draining chan struct{}
+	drain    sync.Once
 }
 
 // New checks the configuration and makes a Broker. Close it after use.
@@ -159,7 +160,7 @@ func New(cfg Config) (*Broker, error) {
 	if u, err := url.Parse(cfg.PublicURL); err != nil || u.Scheme == "" || u.Host == "" {
 		return nil, Errorf(BadRequest, "public URL %q is not an absolute URL like https://keys.example.com", cfg.PublicURL)
 	}
-	b := &Broker{cfg: cfg, log: cfg.Log, now: cfg.Now}
+	b := &Broker{cfg: cfg, log: cfg.Log, now: cfg.Now, draining: make(chan struct{})}
 	b.life, b.end = context.WithCancel(context.Background())
 	for i := range cfg.Static {
 		p, err := b.installed(cfg.Static[i])
@@ -171,13 +172,18 @@ func New(cfg Config) (*Broker, error) {
 	return b, nil
 }
 
-// Close waits for running refreshes, whose results must not be lost, until ctx ends; then it stops them.
+// Drain ends all waiting for authorizations, now and later: [View.Wait] answers with the present
+// state. Call it before shutting a server down.
+func (b *Broker) Drain() { b.drain.Do(func() { close(b.draining) }) }
+
+// Close waits for running exchanges and refreshes, whose results must not be lost, until ctx ends;
+// then it cuts them off. The Broker must not be used afterwards.
 func (b *Broker) Close(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() { b.working.Wait(); close(done) }()
+	b.Drain()
+	defer b.end()
+	done := b.flights.close()
 	select {
 	case <-done:
-		b.end()
 		return nil
 	case <-ctx.Done():
 		b.end()

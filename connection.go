@@ -84,6 +84,9 @@ type grant struct {
 	TokenType    string          `json:"token_type,omitempty"`
 	IDToken      string          `json:"id_token,omitempty"`
 	UserInfo     json.RawMessage `json:"user_info,omitempty"`
+	// ClientID and TokenEndpoint say whom the refresh token was given to; see belongsTo.
+	ClientID      string `json:"client_id"`
+	TokenEndpoint string `json:"token_endpoint"`
 }
 
 // Token is what is handed out. It has no refresh token.

@@ -1,0 +1,256 @@
+package keybearer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+
+	"github.com/keybearer/keybearer/oauth"
+	"github.com/keybearer/keybearer/secret"
+)
+
+// redeem exchanges the code, asks for user info, and hands over to the verifier. It runs to its end
+// even if the browser has gone.
+func (b *Broker) redeem(ctx context.Context, f Flow, a *Attempt, p *Provider, code secret.String) (Landing, error) {
+	client, err := b.client(p)
+	if err != nil {
+		return Landing{}, b.fail(ctx, &f, err)
+	}
+	client.RedirectURI = a.RedirectURI // to the letter the one that was sent, whatever the file says now
+	var verifier secret.String
+	if len(a.Verifier) > 0 {
+		plain, err := b.cfg.Sealer.Open(a.Verifier, a.VerifierPlace())
+		if err != nil {
+			return Landing{}, b.fail(ctx, &f, Errorf(Internal, "opening the code verifier: %w", err))
+		}
+		verifier = secret.New(string(plain))
+	}
+	answer, err := client.Exchange(ctx, code, verifier, f.Asked)
+	if err != nil {
+		return Landing{}, b.fail(ctx, &f, exchangeError(err))
+	}
+	for _, w := range answer.Warnings {
+		b.log.Warn("odd answer to an exchange was tolerated", "provider", p.ID, "warning", w)
+	}
+	answer = b.introspected(ctx, client, oauth.AtToken, answer)
+	g := grant{ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint}
+	g.take(answer)
+	if p.Definition.AsksUserInfo(oauth.AtToken) {
+		if g.UserInfo, err = client.UserInfo(ctx, answer.AccessToken); err != nil {
+			b.log.Warn("user info could not be had; the grant is kept without it", "provider", p.ID, "error", err)
+		}
+	}
+	if missing := missingScopes(answer.Scopes, f.Scopes); len(missing) > 0 {
+		b.log.Warn("the provider granted less than was asked for", "provider", p.ID, "authorization", f.ID, "missing", missing)
+	}
+	f.Granted, f.IssuedAt, f.ExpiresAt = answer.Scopes, answer.IssuedAt, answer.ExpiresAt
+	f.Refreshable = g.RefreshToken != "" && client.CanRefresh()
+	if f.Grant, err = b.sealGrant(g, f.GrantPlace()); err != nil {
+		return Landing{}, b.fail(ctx, &f, err)
+	}
+	b.recordFlow(&f, ActionCallback, nil)
+	how, err := b.verification(ctx, f.Project)
+	if err != nil {
+		return Landing{}, b.fail(ctx, &f, err)
+	}
+	if how.UnsafeSkip {
+		if err := b.finish(ctx, &f); err != nil {
+			return Landing{}, b.fail(ctx, &f, err)
+		}
+		return Landing{Redirect: f.NextURI, User: f.User, Provider: p.DisplayName()}, nil
+	}
+	f.State, f.VerificationID = FlowVerifying, FlowID(randomID("af_"))
+	if _, err = b.advance(ctx, f); err != nil {
+		return Landing{}, err
+	}
+	if how.VerifierURL == "" {
+		return Landing{SignIn: true, Flow: f.VerificationID, User: f.User, Provider: p.DisplayName()}, nil
+	}
+	return Landing{Redirect: withFlowID(how.VerifierURL, f.VerificationID)}, nil
+}
+
+// exchangeError gives a provider's refusal the kind of a failed authorization: the code is spent,
+// so the way on is always a new one.
+func exchangeError(err error) error {
+	if wire, ok := errors.AsType[*oauth.Error](err); ok {
+		kind := kindOfClass(wire.Class)
+		if kind == Reauthorize {
+			kind = AuthorizationFailed
+		}
+		return Errorf(kind, "%w", wire)
+	}
+	return err
+}
+
+func missingScopes(granted, wanted []string) []string {
+	var missing []string
+	for _, w := range wanted {
+		if !Covers(granted, []string{w}) {
+			missing = append(missing, w)
+		}
+	}
+	return missing
+}
+
+func withFlowID(verifier string, id FlowID) string {
+	u, err := url.Parse(verifier)
+	if err != nil {
+		return verifier
+	}
+	q := u.Query()
+	q.Set("flow_id", string(id))
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// finish stores the waiting grant as the user's connection and completes the flow.
+func (b *Broker) finish(ctx context.Context, f *Flow) error {
+	plain, err := b.cfg.Sealer.Open(f.Grant, f.GrantPlace())
+	if err != nil {
+		return Errorf(Internal, "opening the grant of %s: %w", f.ID, err)
+	}
+	var fresh grant
+	if err := json.Unmarshal(plain, &fresh); err != nil {
+		return Errorf(Internal, "reading the grant of %s", f.ID)
+	}
+	for range 5 { // a refresh of the former grant may be going on
+		var stored Connection
+		if stored, err = b.connect(ctx, f, fresh); err == nil {
+			b.cool.worked(stored.ID)
+			b.unsaved.Delete(stored.ID)
+			f.State, f.Grant = FlowCompleted, nil
+			moved, err := b.advance(ctx, *f)
+			if err != nil && !errors.Is(err, Conflict) {
+				return err
+			}
+			if err == nil {
+				*f = moved
+			}
+			b.record(Event{
+				Project: f.Project, Actor: "engine", Action: ActionComplete, User: f.User, Provider: f.Provider, Connection: stored.ID, Flow: f.ID,
+			})
+			return nil
+		}
+		if !errors.Is(err, Conflict) {
+			return err
+		}
+	}
+	return err
+}
+
+// connect writes the connection row, on top of the one that is there.
+func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection, error) {
+	now := b.now()
+	c, err := b.cfg.Connections.Connection(ctx, f.Ref)
+	switch {
+	case errors.Is(err, NotFound):
+		c = Connection{ID: ConnectionID(randomID("conn_")), Ref: f.Ref, CreatedAt: now}
+	case err != nil:
+		return c, err
+	case fresh.RefreshToken == "" && c.State == ConnectionActive:
+		// Google gives a refresh token only at the first consent. The former one goes on, if it is of
+		// the same client and nothing says that the person chose another account this time.
+		if old, err := b.open(&c); err == nil && old.grant.sameHolder(&fresh) {
+			fresh.RefreshToken = old.grant.RefreshToken
+		}
+	}
+	c.State, c.Reason, c.Scopes, c.UpdatedAt = ConnectionActive, "", f.Granted, now
+	c.IssuedAt, c.ExpiresAt = f.IssuedAt, f.ExpiresAt
+	c.Refreshable = f.Refreshable || fresh.RefreshToken != ""
+	if c.Grant, err = b.sealGrant(fresh, c.GrantPlace()); err != nil {
+		return c, err
+	}
+	return b.cfg.Connections.PutConnection(ctx, c, c.Version)
+}
+
+// sameHolder reports whether two grants were given to one client for one account, as far as user
+// info tells.
+func (g *grant) sameHolder(other *grant) bool {
+	if g.ClientID != other.ClientID || g.TokenEndpoint != other.TokenEndpoint {
+		return false
+	}
+	var mine, theirs map[string]any
+	if json.Unmarshal(g.UserInfo, &mine) != nil || json.Unmarshal(other.UserInfo, &theirs) != nil {
+		return len(g.UserInfo) == 0 && len(other.UserInfo) == 0
+	}
+	for _, key := range []string{"sub", "account_id", "id", "user_id", "email"} {
+		if mine[key] != nil || theirs[key] != nil {
+			return mine[key] == theirs[key]
+		}
+	}
+	return false
+}
+
+// Confirmation is the answer to a verifier.
+type Confirmation struct {
+	Authorization AuthorizationID
+	// NextURI is where the app may send the browser, or "".
+	NextURI string
+}
+
+// Confirm is how an app's own verifier says which of its users is at the browser. Only if that is the
+// user who the flow was started for, the grant is stored; otherwise a victim could be led to consent
+// for an attacker's user id. Confirming twice is harmless.
+//
+// Kinds: NotFound, UserMismatch, AuthorizationEnded, AuthorizationFailed, PermissionDenied.
+func (v *View) Confirm(ctx context.Context, id FlowID, user UserID) (Confirmation, error) {
+	return v.b.confirm(ctx, v.caller, id, user)
+}
+
+// ConfirmSignedIn is the built-in verifier: the browser is signed in at the engine as user.
+func (v *Visitor) ConfirmSignedIn(ctx context.Context, id FlowID, user UserID) (Landing, error) {
+	done, err := v.b.confirm(ctx, Caller{Project: DefaultProject, Name: "user:" + string(user)}, id, user)
+	if err != nil {
+		return Landing{}, err
+	}
+	land := Landing{Redirect: done.NextURI, User: user}
+	f, err := v.b.cfg.Flows.FlowByVerification(ctx, DefaultProject, id)
+	if err != nil {
+		return land, nil
+	}
+	if p, err := v.b.provider(ctx, f.Project, f.Provider); err == nil {
+		land.Provider = p.DisplayName()
+	}
+	return land, nil
+}
+
+func (b *Broker) confirm(ctx context.Context, caller Caller, id FlowID, user UserID) (Confirmation, error) {
+	f, err := b.cfg.Flows.FlowByVerification(ctx, caller.Project, id)
+	if errors.Is(err, NotFound) || err == nil && !f.DryRun && !caller.mayUse(f.User, f.Provider) {
+		return Confirmation{}, Errorf(NotFound, "there is no flow %q waiting for a verifier: it may be too old", oauth.Clean(string(id), 60))
+	}
+	if err != nil {
+		return Confirmation{}, err
+	}
+	event := Event{Project: f.Project, Actor: caller.Name, Action: ActionConfirm, User: f.User, Provider: f.Provider, Flow: f.ID}
+	if user != f.User {
+		event.Outcome, event.Reason = string(UserMismatch), "another user is at the browser than the one who started the authorization"
+		b.record(event)
+		return Confirmation{}, Errorf(UserMismatch, "the user at the browser is not the one for whom the authorization was started: sign in as that user, or start a new authorization")
+	}
+	switch b.stateOf(&f) {
+	case FlowCompleted:
+		return Confirmation{Authorization: f.ID, NextURI: f.NextURI}, nil
+	case FlowFailed, FlowExpired:
+		return Confirmation{}, failed(&f).Failure
+	}
+	if f.DryRun {
+		f.State = FlowCompleted
+		_, err = b.advance(ctx, f)
+	} else {
+		one := b.flights.join("confirm "+string(f.ID), func() (any, error) {
+			ctx, cancel := context.WithTimeout(b.life, flightLife)
+			defer cancel()
+			return nil, b.finish(ctx, &f)
+		})
+		<-one.landed
+		err = one.err
+	}
+	event.Outcome, event.Reason = outcome(err), reason(err)
+	b.record(event)
+	if err != nil && !errors.Is(err, Conflict) {
+		return Confirmation{}, err
+	}
+	return Confirmation{Authorization: f.ID, NextURI: f.NextURI}, nil
+}

@@ -1,0 +1,99 @@
+package keybearer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/keybearer/keybearer/secret"
+)
+
+// ConnectionInfo is a connection as an operator sees it: without its grant.
+type ConnectionInfo struct {
+	Connection
+	ProviderType, ProviderDescription string
+	UserInfo                          json.RawMessage
+}
+
+// Connections lists connections. A caller that is limited sees only what it may use.
+func (v *View) Connections(ctx context.Context, filter ConnectionFilter) ([]ConnectionInfo, int, error) {
+	if err := v.admin("connections"); err != nil {
+		return nil, 0, err
+	}
+	filter.Project = v.caller.Project
+	if len(v.caller.Providers) > 0 {
+		filter.Providers = v.caller.Providers
+	}
+	page, total, err := v.b.cfg.Connections.Connections(ctx, filter)
+	if err != nil {
+		return nil, 0, err
+	}
+	infos := make([]ConnectionInfo, 0, len(page))
+	for _, c := range page {
+		info := ConnectionInfo{Connection: c}
+		if h, err := v.b.open(&c); err == nil {
+			info.UserInfo = h.grant.UserInfo
+		} else {
+			v.b.log.Error("a connection cannot be opened", "connection", c.ID, "error", err)
+		}
+		if p, err := v.b.provider(ctx, c.Project, c.Provider); err == nil {
+			info.ProviderType, info.ProviderDescription = p.Type, p.Description
+		}
+		info.Grant = nil
+		infos = append(infos, info)
+	}
+	return infos, total, nil
+}
+
+// Disconnect deletes a connection, and asks the provider to revoke its tokens where the definition
+// says how. The connection goes even if the provider refuses. Kind: NotFound.
+func (v *View) Disconnect(ctx context.Context, id ConnectionID) error {
+	if err := v.admin(ActionDisconnect); err != nil {
+		return err
+	}
+	c, err := v.b.cfg.Connections.ConnectionByID(ctx, v.caller.Project, id)
+	if errors.Is(err, NotFound) || err == nil && !v.caller.mayUse(c.User, c.Provider) {
+		return Errorf(NotFound, "there is no such connection")
+	}
+	if err != nil {
+		return err
+	}
+	for {
+		err = v.b.cfg.Connections.DeleteConnection(ctx, c.Project, id, c.Version)
+		if !errors.Is(err, Conflict) {
+			break
+		}
+		if c, err = v.b.cfg.Connections.ConnectionByID(ctx, c.Project, id); err != nil {
+			break // a refresh went on meanwhile; what it stored is deleted now
+		}
+	}
+	if err != nil {
+		return err
+	}
+	v.b.unsaved.Delete(id)
+	v.b.cool.worked(id)
+	revoked := v.b.revoke(ctx, &c)
+	v.record(Event{Action: ActionDisconnect, User: c.User, Provider: c.Provider, Connection: id, Reason: revoked})
+	return nil
+}
+
+// revoke says for the audit what became of the tokens at the provider.
+func (b *Broker) revoke(ctx context.Context, c *Connection) string {
+	p, err := b.provider(ctx, c.Project, c.Provider)
+	if err != nil || p.Definition.RevokeRequest == nil {
+		return "deleted here; the provider was not asked to revoke"
+	}
+	h, err := b.open(c)
+	if err != nil {
+		return "deleted here; the tokens could not be opened for revoking"
+	}
+	client, err := b.client(p)
+	if err != nil || !h.grant.belongsTo(client) {
+		return "deleted here; the tokens belong to another client of the provider"
+	}
+	if err := client.Revoke(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken)); err != nil {
+		b.log.Warn("the provider did not revoke", "provider", c.Provider, "error", err)
+		return "deleted here; the provider did not confirm the revocation"
+	}
+	return "deleted here and revoked at the provider"
+}

@@ -1,0 +1,110 @@
+package keybearer
+
+import (
+	"sync"
+	"time"
+)
+
+// flights runs the work that must be finished once it is begun, apart from whoever asked for it:
+// at most one of a name at a time, whose result everybody who asks meanwhile shares.
+type flights struct {
+	mu      sync.Mutex
+	inAir   map[string]*flight
+	closed  bool
+	working sync.WaitGroup
+}
+
+type flight struct {
+	landed chan struct{}
+	result any
+	err    error
+}
+
+// join begins the work, or joins the one of that name that is under way.
+func (f *flights) join(name string, work func() (any, error)) *flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if one, ok := f.inAir[name]; ok {
+		return one
+	}
+	one := &flight{landed: make(chan struct{})}
+	if f.closed {
+		one.err = Errorf(Unavailable, "the engine is shutting down: try again")
+		close(one.landed)
+		return one
+	}
+	if f.inAir == nil {
+		f.inAir = map[string]*flight{}
+	}
+	f.inAir[name] = one
+	f.working.Go(func() {
+		defer func() {
+			f.mu.Lock()
+			delete(f.inAir, name)
+			f.mu.Unlock()
+			close(one.landed)
+		}()
+		one.result, one.err = work()
+	})
+	return one
+}
+
+// close lets nothing new begin, and returns a channel that is closed when all work is done.
+func (f *flights) close() <-chan struct{} {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	done := make(chan struct{})
+	go func() { // ends with the last flight, each of which is bounded in time
+		f.working.Wait()
+		close(done)
+	}()
+	return done
+}
+
+// cooldowns keep agents from hammering a provider that has just failed.
+type cooldowns struct {
+	mu    sync.Mutex
+	until map[ConnectionID]cooldown
+}
+
+type cooldown struct {
+	until    time.Time
+	failures int
+	err      error
+}
+
+const (
+	firstCooldown = 2 * time.Second
+	longCooldown  = 2 * time.Minute
+	maxCooldowns  = 100_000
+)
+
+// failed remembers a failure and doubles the pause, unless the provider asked for a longer one.
+func (c *cooldowns) failed(id ConnectionID, now time.Time, wish time.Duration, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.until == nil || len(c.until) >= maxCooldowns {
+		c.until = map[ConnectionID]cooldown{}
+	}
+	last := c.until[id]
+	pause := min(firstCooldown<<min(last.failures, 10), longCooldown)
+	c.until[id] = cooldown{until: now.Add(max(pause, wish)), failures: last.failures + 1, err: err}
+}
+
+// cooling tells the failure that a connection still pauses after, or nil.
+func (c *cooldowns) cooling(id ConnectionID, now time.Time) (time.Duration, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last, ok := c.until[id]
+	if !ok || !now.Before(last.until) {
+		return 0, nil
+	}
+	return last.until.Sub(now), last.err
+}
+
+func (c *cooldowns) worked(id ConnectionID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.until, id)
+}
