@@ -87,6 +87,9 @@ func words(kind keybearer.Kind) (title, happened, next string) {
 func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) { d.failed(w, r, err, "") }
 
 func (d *door) failed(w http.ResponseWriter, r *http.Request, err error, hint string) {
+	if r.Context().Err() != nil {
+		return // the browser has gone; what was begun for it goes on without it
+	}
 	kind := keybearer.KindOf(err)
 	f := failure{status: kind.HTTPStatus(), hint: hint}
 	f.title, f.happened, f.next = words(kind)

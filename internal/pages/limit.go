@@ -30,6 +30,7 @@ type limiter struct {
 
 	mu    sync.Mutex
 	addrs map[netip.Prefix]*rate.Limiter
+	swept time.Time
 }
 
 func newLimiter(now func() time.Time) *limiter {
@@ -74,11 +75,7 @@ func (l *limiter) of(from netip.Prefix, now time.Time) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.addrs) >= maxAddrs && l.addrs[from] == nil {
-		for other, r := range l.addrs {
-			if r.TokensAt(now) >= addrBurst {
-				delete(l.addrs, other)
-			}
-		}
+		l.sweep(now)
 		if len(l.addrs) >= maxAddrs {
 			from = netip.Prefix{}
 		}
@@ -89,6 +86,20 @@ func (l *limiter) of(from netip.Prefix, now time.Time) *rate.Limiter {
 		l.addrs[from] = r
 	}
 	return r
+}
+
+// sweep forgets those that are full again. It looks at all of them, so it does that once a second at
+// most, whatever a flood would like.
+func (l *limiter) sweep(now time.Time) {
+	if now.Sub(l.swept) < time.Second {
+		return
+	}
+	l.swept = now
+	for other, r := range l.addrs {
+		if r.TokensAt(now) >= addrBurst {
+			delete(l.addrs, other)
+		}
+	}
 }
 
 // network is what counts as one client: an IPv4 address, or the /64 that an IPv6 client chooses its

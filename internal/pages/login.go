@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -11,7 +12,7 @@ import (
 
 const (
 	maxForm     = 8 << 10 // bytes of a form of ours
-	maxPassword = 500 // bytes; the Broker sets none longer
+	maxPassword = 500     // bytes; the Broker sets none longer
 )
 
 // loginPage is the sign-in form.
@@ -41,10 +42,11 @@ func (d *door) logout(w http.ResponseWriter, r *http.Request) {
 	if !d.readForm(w, r) {
 		return
 	}
-	if err := d.endSession(w, r); err != nil {
+	if err := d.endSession(r); err != nil {
 		d.fail(w, r, err)
 		return
 	}
+	d.site.setCookie(w, sessionCookie, "", -1)
 	seeOther(w, d.site.at(returnTo(r.PostForm.Get("return_to"))))
 }
 
@@ -65,12 +67,7 @@ func (d *door) signIn(w http.ResponseWriter, r *http.Request, page signInPage) (
 		d.askAgain(w, r, page)
 		return "", false
 	}
-	leave, err := d.signIns.sit(r.Context())
-	if err != nil {
-		return "", false // the browser has gone
-	}
-	session, err := d.broker.SignIn(r.Context(), user, secret.New(password))
-	leave()
+	session, err := d.open(r.Context(), user, secret.New(password))
 	switch {
 	case errors.Is(err, keybearer.Unauthenticated):
 		d.askAgain(w, r, page)
@@ -80,11 +77,21 @@ func (d *door) signIn(w http.ResponseWriter, r *http.Request, page signInPage) (
 		return "", false
 	}
 	// The old session ends here; that storage could not forget it is no reason to refuse the new one.
-	if err := d.endSession(w, r); err != nil {
+	if err := d.endSession(r); err != nil {
 		d.note(r, 0, "", err)
 	}
 	d.site.setCookie(w, sessionCookie, session.Reveal(), 0)
 	return user, true
+}
+
+// open opens a session, when it is its turn.
+func (d *door) open(ctx context.Context, user keybearer.UserID, password secret.String) (secret.String, error) {
+	leave, err := d.signIns.sit(ctx)
+	if err != nil {
+		return secret.String{}, err
+	}
+	defer leave()
+	return d.broker.SignIn(ctx, user, password)
 }
 
 func (d *door) askToSignIn(w http.ResponseWriter, _ *http.Request, page signInPage) {
@@ -107,9 +114,9 @@ func (d *door) signedIn(r *http.Request) (keybearer.Account, error) {
 	return d.broker.SignedIn(r.Context(), session)
 }
 
-func (d *door) endSession(w http.ResponseWriter, r *http.Request) error {
+// endSession ends the session that the browser has, if any.
+func (d *door) endSession(r *http.Request) error {
 	session, ok := d.site.secretCookie(r, sessionCookie)
-	d.site.setCookie(w, sessionCookie, "", -1)
 	if !ok {
 		return nil
 	}
