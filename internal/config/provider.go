@@ -1,0 +1,145 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/keybearer/keybearer/oauth"
+)
+
+func (c *checker) providers() {
+	first := map[string]int{}
+	for i := range c.cfg.Auth.Providers {
+		p := &c.cfg.Auth.Providers[i]
+		at := []string{"auth", "providers", strconv.Itoa(i)}
+		if here, _, ok := c.where(at); ok {
+			p.Position = c.at(here.value)
+		}
+		if before, ok := first[p.ID]; ok && p.ID != "" {
+			there := c.cfg.Auth.Providers[before].Position
+			c.wrong(fmt.Sprintf("the id %s is taken by the entry in line %d; use another", c.shownAs(p.ID, append(at, "id")...), there.Line), append(at, "id")...)
+		} else {
+			first[p.ID] = i
+		}
+		if c.define(p, at) && p.Enabled {
+			c.definition(p, at)
+		}
+		if p.Enabled {
+			c.client(p, at)
+		}
+	}
+}
+
+// define finds what holds for a provider: a bundled type, a definition of one's own, or the one laid
+// over the other.
+func (c *checker) define(p *Provider, at []string) bool {
+	bundled := c.source.Definitions
+	if bundled == nil {
+		bundled = func(string) (oauth.Definition, bool) { return oauth.Definition{}, false }
+	}
+	var own oauth.Definition
+	if p.Overrides != nil {
+		own = *p.Overrides
+	}
+	if p.ProviderID != "" {
+		base, ok := bundled(p.ProviderID)
+		p.Definition = base.Override(own)
+		if !ok && p.Enabled {
+			c.wrong(c.shownAs(p.ProviderID, append(at, "provider_id")...)+" is not a bundled provider"+c.types(p.ProviderID)+
+				"; leave provider_id out for a server of your own and describe it in oauth2", append(at, "provider_id")...)
+		}
+		return ok
+	}
+	if p.Overrides != nil {
+		p.Definition = own
+		return true
+	}
+	if base, ok := bundled(p.ID); ok { // until January 2025 the id was the type
+		p.ProviderID, p.Definition = p.ID, base
+		c.doubt(fmt.Sprintf("the id alone as the type is an older form; add provider_id: %s", p.ID), append(at, "id")...)
+		return true
+	}
+	if p.Enabled && !c.failed(append(at, "provider_id")) && !c.failed(append(at, "oauth2")) {
+		c.wrong("this provider says neither provider_id nor oauth2; give the bundled type"+c.types(p.ID)+", or describe the server in oauth2", at...)
+	}
+	return false
+}
+
+// types lists the bundled types, shortly when they are many.
+func (c *checker) types(written string) string {
+	names := slices.Sorted(slices.Values(c.source.Types))
+	if len(names) == 0 {
+		return ""
+	}
+	if len(names) > 40 {
+		if near := nearest(written, names); near != "" {
+			return fmt.Sprintf("; did you mean %q?", near)
+		}
+		names = append(names[:40], "…")
+	}
+	return choices(written, names)
+}
+
+func (c *checker) failed(elements []string) bool {
+	at, _, exact := c.where(elements)
+	return exact && at.failed
+}
+
+// definition checks what package oauth knows about. Of a bundled type only what the file itself
+// changed is worth a warning.
+func (c *checker) definition(p *Provider, at []string) {
+	options := oauth.Options{PublicClient: c.publicClient(p, at), AllowHTTP: c.cfg.API.Development}
+	for _, found := range p.Definition.Problems(options) {
+		elements := slices.Concat(at, []string{"oauth2"}, found.Path)
+		if found.Warning && p.ProviderID != "" && !c.written(elements...) || c.failedWithin(elements) {
+			continue
+		}
+		c.report(c.withoutExpanded(found.Message, elements), found.Warning, elements...)
+	}
+}
+
+// publicClient reports whether the entry has no client_secret. One that is there, but empty after
+// expansion, is reported: it was meant to be there.
+func (c *checker) publicClient(p *Provider, at []string) bool {
+	at = append(at, "client_secret")
+	written, _, ok := c.where(at)
+	switch {
+	case !p.ClientSecret.IsZero() || written.failed:
+		return false
+	case !ok || len(written.refs) == 0:
+		return true
+	case p.Definition.PKCE.On():
+		c.doubt("the value is empty, so this is a public client"+c.because(written), at...)
+	default:
+		c.wrong("the value is empty; a client without PKCE needs its client_secret", at...)
+	}
+	return false
+}
+
+// withoutExpanded takes a value that came from an expansion out of a message that was made elsewhere.
+func (c *checker) withoutExpanded(message string, elements []string) string {
+	at, _, exact := c.where(elements)
+	if !exact || len(at.refs) == 0 {
+		return message
+	}
+	value := c.expand(at.value.Value).text
+	for _, text := range []string{quoted(value), value} {
+		if len(text) > 2 {
+			message = strings.ReplaceAll(message, text, "the value of "+quoted(strings.Join(at.refs, "")))
+		}
+	}
+	return message
+}
+
+func (c *checker) client(p *Provider, at []string) {
+	if p.ClientID == "" {
+		c.wrong("an enabled provider needs a client_id; set it, or enabled: false", append(at, "client_id")...)
+	}
+	for name, value := range map[string]string{"client_id": p.ClientID, "client_secret": p.ClientSecret.Reveal()} {
+		if strings.TrimSpace(value) != value {
+			c.doubt("the value begins or ends with blanks; they are sent as they are", append(at, name)...)
+		}
+	}
+}

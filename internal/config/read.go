@@ -1,0 +1,129 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// read makes a configuration of a text; no text makes the defaults.
+func (s Source) read(name string, data []byte, env environment) (*Config, Problems) {
+	cfg := &Config{File: name, EnvFile: env.path, lookup: env.lookup}
+	setDefaults(reflect.ValueOf(cfg).Elem())
+	d, problems := parse(name, data)
+	if d.root == nil && problems.Failed() {
+		return nil, problems.sorted()
+	}
+	b := newBinder(d, newExpander(env.lookup, s.inDir(filepath.Dir(name))))
+	b.problems = problems
+	if d.root != nil {
+		b.bind(d.root, "", reflect.ValueOf(cfg).Elem(), rules{})
+	}
+	c := checker{binder: b, source: s, cfg: cfg}
+	c.api()
+	c.auth()
+	c.security()
+	c.storage()
+	problems = b.problems.sorted()
+	for i, p := range problems {
+		problems[i].Excerpt = b.line(p.Position)
+	}
+	if problems.Failed() {
+		return nil, problems
+	}
+	return cfg, problems
+}
+
+// checker looks at what one value alone does not show, once all are read.
+type checker struct {
+	*binder
+	source Source
+	cfg    *Config
+}
+
+// where is the deepest place on the way to a value that the file has, with its path. Elements that are
+// numbers lead into lists.
+func (b *binder) where(elements []string) (at place, path string, exact bool) {
+	for _, element := range elements {
+		next := join(path, element)
+		if _, err := strconv.Atoi(element); err == nil {
+			if _, ok := b.places[next]; !ok {
+				next = fmt.Sprintf("%s[%s]", path, element)
+			}
+		}
+		found, ok := b.places[next]
+		if !ok {
+			return at, path, false
+		}
+		at, path = found, next
+	}
+	return at, path, true
+}
+
+// failedWithin reports whether something inside a value was unusable: then what is wrong with the
+// value as a whole may only be a consequence.
+func (b *binder) failedWithin(elements []string) bool {
+	_, path, exact := b.where(elements)
+	if !exact {
+		return false
+	}
+	for at, p := range b.places {
+		if p.failed && (strings.HasPrefix(at, path+".") || strings.HasPrefix(at, path+"[")) {
+			return true
+		}
+	}
+	return false
+}
+
+// report adds a problem about a value, at the value itself or at the nearest thing above it. A value
+// that was already found unusable is not reported again.
+func (c *checker) report(message string, warning bool, elements ...string) {
+	at, _, exact := c.where(elements)
+	if at.failed {
+		return
+	}
+	n := at.value
+	if !exact && at.key != nil {
+		n = at.key
+	}
+	p := Problem{Position: Position{File: c.name}, Path: pathOf(elements), Message: message, Warning: warning}
+	if n != nil {
+		p.Position = c.at(n)
+	}
+	if exact && !warning {
+		p.Message += c.because(at)
+	}
+	c.problems = append(c.problems, p)
+}
+
+func (c *checker) wrong(message string, elements ...string) { c.report(message, false, elements...) }
+
+func (c *checker) doubt(message string, elements ...string) { c.report(message, true, elements...) }
+
+// shownAs is how a message calls a value of the file.
+func (c *checker) shownAs(value string, elements ...string) string {
+	if at, _, exact := c.where(elements); exact && len(at.refs) > 0 {
+		return "the value of " + quoted(strings.Join(at.refs, ""))
+	}
+	return quoted(value)
+}
+
+// written reports whether the file itself has this key.
+func (c *checker) written(elements ...string) bool {
+	_, _, exact := c.where(elements)
+	return exact
+}
+
+func pathOf(elements []string) string {
+	path := ""
+	for _, e := range elements {
+		if _, err := strconv.Atoi(e); err == nil {
+			path += "[" + e + "]"
+			continue
+		}
+		path = join(path, key(e))
+	}
+	return path
+}

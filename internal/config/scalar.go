@@ -1,0 +1,245 @@
+package config
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/keybearer/keybearer/oauth"
+	"github.com/keybearer/keybearer/secret"
+)
+
+func secretType() reflect.Type { return reflect.TypeFor[secret.String]() }
+
+// scalar reads one value: expands it, then reads it as the type of the variable.
+func (b *binder) scalar(n *yaml.Node, path string, v reflect.Value, r rules) {
+	if n.Kind != yaml.ScalarNode {
+		b.mismatch(n, path, "a single value")
+		return
+	}
+	if n.Style&yaml.TaggedStyle != 0 && n.ShortTag() != "!!str" {
+		b.refuse(n, path, "tags are not supported; write the value without one")
+		return
+	}
+	x := b.expand(n.Value)
+	p := b.places[path]
+	p.refs, p.unset = x.refs, x.unset
+	b.places[path] = p
+	b.show(n, path, v, x)
+	problem := x.fault
+	if problem == "" && x.text == "" && len(x.refs) > 0 {
+		return // an unset variable is an absent value: the default holds
+	}
+	if problem == "" {
+		if v.Kind() == reflect.Bool {
+			x = x.asBool()
+		}
+		problem = b.check(x.text, v, r)
+		if problem != "" {
+			problem = b.found(n, v, x) + " " + problem
+		}
+	}
+	if problem == "" {
+		b.lookalike(n, path, x)
+		return
+	}
+	if b.quiet && len(x.refs) > 0 {
+		return
+	}
+	b.refuse(n, path, problem+b.because(p))
+}
+
+// text reads one text without rules of its own.
+func (b *binder) text(n *yaml.Node, path string, into *string) {
+	if null(n) {
+		return
+	}
+	b.scalar(n, path, reflect.ValueOf(into).Elem(), rules{maxLength: maxText})
+}
+
+// show decides whether an excerpt may hold the value.
+func (b *binder) show(n *yaml.Node, path string, v reflect.Value, x expanded) {
+	switch {
+	case x.whole(n.Value): // names a variable or a file, which is no secret
+		b.shown[n] = true
+	case v.Type() == secretType():
+		b.hidden[n] = true
+	case strings.HasSuffix(path, ".auth_header_value_format") && !b.template(n.Value):
+		b.hidden[n] = true
+	default:
+		b.shown[n] = true
+	}
+}
+
+// check reads the text and compares it with the rules. The answer goes on after the value found:
+// "is not a boolean; allowed: true, false". It does not repeat the value.
+func (b *binder) check(text string, v reflect.Value, r rules) string {
+	if problem := set(v, text, r); problem != "" {
+		return problem
+	}
+	if v.Kind() != reflect.String && v.Type() != secretType() {
+		return ""
+	}
+	length := utf8.RuneCountInString(text)
+	switch {
+	case len(r.enum) > 0 && !slices.Contains(r.enum, text):
+		return "is not known" + choices(text, r.enum)
+	case length < r.minLength:
+		return "is empty; a value is needed"
+	case length > r.maxLength:
+		return fmt.Sprintf("is too long; allowed: at most %d characters", r.maxLength)
+	case r.pattern != "" && !b.regexp(r.pattern).MatchString(text):
+		return "has a character that is not allowed; allowed: " + alphabet(r.pattern)
+	}
+	return ""
+}
+
+func (b *binder) regexp(pattern string) *regexp.Regexp {
+	if b.patterns[pattern] == nil {
+		b.patterns[pattern] = regexp.MustCompile(pattern)
+	}
+	return b.patterns[pattern]
+}
+
+// alphabet words a pattern of the kind ^[a-z0-9_-]+$, the only kind our tags have.
+func alphabet(pattern string) string {
+	words := strings.NewReplacer("^[", "", "]+$", "", "A-Z", "capital letters, ", "a-z", "lower-case letters, ", "0-9", "digits, ",
+		"._-", "dot, underscore, hyphen", "_-", "underscore, hyphen")
+	return words.Replace(pattern)
+}
+
+// set reads the text into the variable; the answer says what it is not.
+func set(v reflect.Value, text string, r rules) string {
+	switch into := v.Addr().Interface().(type) {
+	case *secret.String:
+		*into = secret.New(text)
+		return ""
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 {
+			return "is not a duration; write a number with a unit, like 30s, 10m or 720h"
+		}
+		*into = d
+		return ""
+	case *oauth.Duration:
+		if into.UnmarshalText([]byte(text)) != nil {
+			return "is not a duration; write a number with a unit, like 30s, 10m or 720h"
+		}
+		return ""
+	case *netip.Prefix:
+		if into.UnmarshalText([]byte(text)) != nil {
+			return "is not a network; write an address and the length of its prefix, like 10.20.0.0/16"
+		}
+		return ""
+	case encoding.TextUnmarshaler:
+		if into.UnmarshalText([]byte(text)) != nil {
+			return "is not valid"
+		}
+		return ""
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Bool:
+		on, err := parseBool(text)
+		if err != nil {
+			return "is not a boolean; allowed: true, false"
+		}
+		v.SetBool(on)
+	default:
+		return setInt(v, text, r)
+	}
+	return ""
+}
+
+func setInt(v reflect.Value, text string, r rules) string {
+	number, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil && r.bounded:
+		return fmt.Sprintf("is not a whole number; allowed: %d to %d", r.minimum, r.maximum)
+	case err != nil || v.OverflowInt(number):
+		return "is not a whole number"
+	case r.bounded && (number < r.minimum || number > r.maximum):
+		return fmt.Sprintf("is out of range; allowed: %d to %d", r.minimum, r.maximum)
+	}
+	v.SetInt(number)
+	return ""
+}
+
+// parseBool reads what YAML calls a boolean.
+func parseBool(text string) (bool, error) {
+	switch text {
+	case "true", "True", "TRUE":
+		return true, nil
+	case "false", "False", "FALSE":
+		return false, nil
+	}
+	return false, errors.New("not a boolean")
+}
+
+// asBool takes 1 and 0, too, where they come from an environment.
+func (x expanded) asBool() expanded {
+	if text, ok := map[string]string{"1": "true", "0": "false"}[x.text]; ok && len(x.refs) > 0 {
+		x.text = text
+	}
+	return x
+}
+
+// found is how a message calls a value: by itself, or by where it came from.
+func (b *binder) found(n *yaml.Node, v reflect.Value, x expanded) string {
+	switch {
+	case len(x.refs) > 0:
+		return "the value of " + quoted(strings.Join(x.refs, ""))
+	case v.Type() == secretType() || b.hidden[n]:
+		return "the value"
+	}
+	return quoted(n.Value)
+}
+
+// because names the variables that are not set: most often they are the reason.
+func (b *binder) because(p place) string {
+	switch len(p.unset) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("; the environment variable %s is not set", p.unset[0])
+	}
+	return fmt.Sprintf("; the environment variables %s are not set", strings.Join(p.unset, ", "))
+}
+
+// lookalike warns of ${NAME} and other things that look like an expansion and are none.
+func (b *binder) lookalike(n *yaml.Node, path string, x expanded) {
+	rest := b.reference.ReplaceAllString(n.Value, "")
+	if b.quiet || !strings.Contains(rest, "${") {
+		return
+	}
+	b.warn(n, path, "this looks like an expansion and is taken as it stands; allowed: ${env:NAME}, ${file:PATH}")
+}
+
+// sensitive reports whether a free key of params or headers probably has a secret as its value.
+func sensitive(path, name string) bool {
+	if strings.HasSuffix(path, ".headers") {
+		return true
+	}
+	name = strings.ToLower(name)
+	return strings.HasSuffix(path, ".params") && slices.ContainsFunc(
+		[]string{"secret", "password", "token", "key", "credential", "assertion", "code"},
+		func(part string) bool { return strings.Contains(name, part) })
+}
+
+// template reports whether a value is made of placeholders, with at most a word like Bearer beside
+// them, and so is not itself the secret.
+func (b *binder) template(text string) bool {
+	rest := b.placeholder.ReplaceAllString(text, "")
+	return rest != text && len(strings.TrimSpace(rest)) <= len("Bearer :")
+}

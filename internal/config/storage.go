@@ -1,0 +1,94 @@
+package config
+
+import (
+	"net/url"
+	"path/filepath"
+	"strings"
+)
+
+// storage finds the data folder and leaves exactly one kind of storage.
+func (c *checker) storage() {
+	s := &c.cfg.Storage
+	c.cfg.DataDir = c.dataDir(s.Data)
+	if s.SQLite == nil && s.Postgres == nil && s.InMemory == nil && c.written("storage", "in_memory") {
+		s.InMemory = &InMemory{} // "in_memory:" with nothing behind it
+	}
+	var kinds []string
+	for name, set := range map[string]bool{"sqlite": s.SQLite != nil, "in_memory": s.InMemory != nil, "postgres": s.Postgres != nil} {
+		if set {
+			kinds = append(kinds, name)
+		}
+	}
+	switch {
+	case len(kinds) > 1:
+		c.wrong("more than one kind of storage; keep one of sqlite, in_memory, postgres", "storage")
+		return
+	case len(kinds) == 0:
+		s.SQLite = &SQLite{ConnectionString: defaultDatabase}
+	}
+	if s.SQLite != nil {
+		s.SQLite.ConnectionString = c.expandDirs(s.SQLite.ConnectionString)
+	}
+	if s.Postgres != nil {
+		c.postgres(s.Postgres)
+	}
+}
+
+const defaultDatabase = "@DATA/keybearer.sqlite3"
+
+func (c *checker) dataDir(fromFile string) string {
+	dir := c.source.DataDir
+	if dir == "" {
+		dir = c.atHome(fromFile)
+	}
+	if dir == "" {
+		dir = filepath.Join(homeDir(c.lookup), ".keybearer")
+	}
+	dir = c.source.inDir(dir)
+	if absolute, err := filepath.Abs(dir); err == nil {
+		return absolute
+	}
+	return dir
+}
+
+// expandDirs replaces the folders that may stand in a database path. What remains relative starts at
+// the working directory.
+func (c *checker) expandDirs(text string) string {
+	arcade, _ := c.lookup("ARCADE_HOME")
+	if arcade == "" {
+		arcade = filepath.Join(homeDir(c.lookup), ".arcade")
+	}
+	slash := string(filepath.Separator)
+	text = strings.ReplaceAll(text, "@DATA/", c.cfg.DataDir+slash)
+	text = strings.ReplaceAll(text, "@ARCADE_HOME/", strings.TrimRight(arcade, slash)+slash)
+	if at := []string{"storage", "sqlite", "connection_string"}; strings.HasPrefix(strings.TrimPrefix(text, "file:"), "@") {
+		c.wrong(c.shownAs(text, at...)+" begins with a folder that is not known; allowed: @DATA/, @ARCADE_HOME/", at...)
+	}
+	if strings.HasPrefix(text, "file:") || text == ":memory:" {
+		return text
+	}
+	return c.source.inDir(c.atHome(text))
+}
+
+// atHome expands ~/ at the beginning of a path.
+func (c *checker) atHome(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		return filepath.Join(homeDir(c.lookup), rest)
+	}
+	return path
+}
+
+func (c *checker) postgres(p *Postgres) {
+	at := []string{"storage", "postgres"}
+	switch {
+	case p.URL.IsZero() && p.Host == "":
+		c.wrong("PostgreSQL needs a url, or host, user, password and db", at...)
+	case !p.URL.IsZero() && p.Host != "":
+		c.wrong("url and host exclude one another; keep one", at...)
+	case !p.URL.IsZero():
+		u, err := url.Parse(p.URL.Reveal())
+		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+			c.wrong("this is not a PostgreSQL URL; write postgres://user:password@host:5432/db", append(at, "url")...)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxNodes bounds a document with its aliases written out, so that a short file cannot mean a huge one.
+const maxNodes = 100_000
+
+// document is a parsed file. Its root is nil when the file says nothing.
+type document struct {
+	name    string
+	lines   []string
+	root    *yaml.Node
+	scalars []*yaml.Node // every scalar, keys included, in the order of the file
+	keys    map[*yaml.Node]bool
+}
+
+// parse reads one YAML document. Its problems are those of the text: encoding, syntax, aliases that
+// multiply, keys that come twice, a second document.
+func parse(name string, data []byte) (*document, Problems) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	d := &document{name: name, lines: strings.Split(string(data), "\n"), keys: map[*yaml.Node]bool{}}
+	if p := d.encoding(data); p != nil {
+		return d, Problems{*p}
+	}
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		return d, Problems{d.syntax(err)}
+	}
+	var file, second yaml.Node
+	switch err := loader.Load(&file); {
+	case errors.Is(err, io.EOF):
+		return d, nil
+	case err != nil:
+		return d, Problems{d.syntax(err)}
+	}
+	switch err := loader.Load(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		return d, Problems{d.syntax(err)}
+	default:
+		return d, Problems{{Position: d.at(&second), Message: "a second YAML document begins here; write one document only"}}
+	}
+	c := census{document: d, sizes: map[*yaml.Node]int{}}
+	size := c.count(&file)
+	switch {
+	case c.cycle != nil:
+		return d, Problems{{Position: d.at(c.cycle), Message: "this alias contains itself"}}
+	case size > maxNodes:
+		return d, Problems{{Position: Position{File: name}, Message: fmt.Sprintf(
+			"the file means more than %d values once its aliases are written out", maxNodes)}}
+	}
+	d.root = file.Content[0]
+	return d, c.problems
+}
+
+func (d *document) at(n *yaml.Node) Position {
+	return Position{File: d.name, Line: n.Line, Column: n.Column}
+}
+
+// encoding refuses what is not text, with a position that the YAML parser does not give.
+func (d *document) encoding(data []byte) *Problem {
+	line, column := 1, 1
+	for len(data) > 0 {
+		r, size := utf8.DecodeRune(data)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return &Problem{Position: Position{d.name, line, column}, Message: "this is not UTF-8 text"}
+		case r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f:
+			return &Problem{Position: Position{d.name, line, column}, Message: fmt.Sprintf("the control character %U is not allowed", r)}
+		}
+		data = data[size:]
+		column++
+		if r == '\n' {
+			line, column = line+1, 1
+		}
+	}
+	return nil
+}
+
+// syntax turns the parser's error into a problem. Some of its messages quote the text, which may be
+// a secret; those are replaced.
+func (d *document) syntax(err error) Problem {
+	p := Problem{Position: Position{File: d.name}, Message: "this is not YAML"}
+	var e *yaml.LoadError
+	if !errors.As(err, &e) {
+		return p
+	}
+	p.Line, p.Column = e.Mark.Line, e.Mark.Column
+	switch {
+	case strings.HasPrefix(e.Message, "unknown anchor"):
+		p.Message = "this alias has no anchor; a text that begins with * needs quotes"
+	case e.Stage == "resolver" || e.Stage == "constructor" || e.Stage == "composer":
+		p.Message = "this value does not fit its tag"
+	case e.ContextMsg != "":
+		p.Message = fmt.Sprintf("this is not YAML: %s, %s", e.ContextMsg, e.Message)
+	default:
+		p.Message = "this is not YAML: " + e.Message
+	}
+	if p.Line >= len(d.lines) && e.ContextMark.Line > 0 { // what was open until the very end
+		p.Line, p.Column = e.ContextMark.Line, e.ContextMark.Column
+	}
+	p.Line = min(p.Line, len(d.lines))
+	if p.Line > 0 {
+		if strings.Contains(d.lines[p.Line-1], "\t") {
+			p.Message += "; YAML is indented with spaces, not tabs"
+		}
+		if strings.Contains(d.lines[p.Line-1], "${env: ") || strings.Contains(d.lines[p.Line-1], "${file: ") {
+			p.Message += "; an expansion with a blank needs quotes around it"
+		}
+		p.Excerpt = keyOnly(d.lines[p.Line-1])
+	}
+	return p
+}
+
+// census walks a document once: it counts the nodes with aliases written out, notes the scalars and
+// finds keys that come twice.
+type census struct {
+	*document
+	sizes    map[*yaml.Node]int // -1 while the node is being counted
+	cycle    *yaml.Node
+	problems Problems
+}
+
+func (c *census) count(n *yaml.Node) int {
+	if size, ok := c.sizes[n]; ok {
+		return size
+	}
+	c.sizes[n] = -1
+	size := 1
+	switch n.Kind {
+	case yaml.AliasNode:
+		if size = c.count(n.Alias); size < 0 {
+			c.cycle, size = n, 1
+		}
+	case yaml.ScalarNode:
+		c.scalars = append(c.scalars, n)
+	case yaml.MappingNode:
+		c.duplicates(n)
+	}
+	for _, child := range n.Content {
+		size = min(size+c.count(child), maxNodes+1)
+	}
+	c.sizes[n] = size
+	return size
+}
+
+func (c *census) duplicates(n *yaml.Node) {
+	first := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode {
+			continue
+		}
+		c.keys[key] = true
+		if before := first[key.Value]; before != nil {
+			c.problems = append(c.problems, Problem{
+				Position: c.at(key),
+				Message:  fmt.Sprintf("the key %s is here twice, first in line %d; keep one", quoted(key.Value), before.Line),
+			})
+			continue
+		}
+		first[key.Value] = key
+	}
+}
