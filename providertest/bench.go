@@ -102,7 +102,7 @@ func (b *Bench) Handle(at Endpoint, work func(*Call) *Answer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call := readCall(r, at)
 		call.Record.Time = b.Now()
-		b.history.open(call.Record)
+		done := b.history.open(call.Record)
 		answer := b.faults.apply(at, call, work)
 		if answer.Callback != nil {
 			answer = b.bendCallback(answer)
@@ -115,7 +115,7 @@ func (b *Bench) Handle(at Endpoint, work func(*Call) *Answer) http.Handler {
 		if call.Record.Outcome == Pending {
 			call.Record.Outcome = outcomeOf(answer.Status)
 		}
-		b.history.close(call.Record)
+		done()
 		answer.write(w)
 	})
 }

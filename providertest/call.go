@@ -76,19 +76,32 @@ func readCall(r *http.Request, at Endpoint) *Call {
 // before anybody has checked it.
 func (c *Call) presents() (client, auth string) {
 	client = c.Get("client_id")
-	id, _, basic := c.Request.BasicAuth()
-	switch post := c.Get("client_secret") != ""; {
+	scheme, _, _ := strings.Cut(c.Request.Header.Get("Authorization"), " ")
+	basic, post := strings.EqualFold(scheme, "Basic"), c.Get("client_secret") != ""
+	if id, _, ok := basicCredentials(c.Request, false); ok {
+		client = id
+	}
+	switch {
 	case basic && post:
-		return id, "both"
+		return client, "both"
 	case basic:
-		return id, "basic"
+		return client, AuthBasic
 	case post:
-		return client, "post"
-	case strings.HasPrefix(c.Request.Header.Get("Authorization"), "Bearer "):
-		return client, "bearer"
+		return client, AuthPost
+	case c.Bearer() != "":
+		return client, AuthBearer
 	default:
 		return client, "none"
 	}
+}
+
+// Bearer is the token of the Authorization header, or empty.
+func (c *Call) Bearer() string {
+	scheme, token, _ := strings.Cut(c.Request.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return token
 }
 
 func (c *Call) readParams() error {

@@ -3,7 +3,6 @@ package atlassiantest
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/keybearer/keybearer/providertest"
 )
@@ -17,8 +16,7 @@ type bearer struct {
 // authenticate checks the access token. What it reaches is what the grant has
 // now, not what it had when the token was issued.
 func (s *Server) authenticate(c *providertest.Call) (bearer, *providertest.Answer) {
-	token, _ := strings.CutPrefix(c.Request.Header.Get("Authorization"), "Bearer ")
-	access, ok := s.access.Valid(token, s.Now())
+	access, ok := s.access.Valid(c.Bearer(), s.Now())
 	g := s.grants[pair{access.Client, access.User}]
 	if !ok || g == nil {
 		c.Record.Error = "Unauthorized"

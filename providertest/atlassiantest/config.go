@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/keybearer/keybearer/providertest"
 )
 
 // Defaults of a [Config].
@@ -21,6 +23,8 @@ type Config struct {
 	Sites    []Site    // default: [DefaultSites]
 
 	Clock func() time.Time // default: time.Now
+	// Decision is what the person does at first; default: asked by pages.
+	Decision providertest.Decision
 
 	AccessLifetime time.Duration // of access tokens, in whole seconds; default 1 h
 	CodeLifetime   time.Duration // default 5 min; Atlassian publishes none

@@ -6,9 +6,9 @@ import (
 )
 
 // Manual is a page of text for the person who started the server at base
-// ("http://127.0.0.1:9199"): its endpoints, apps, accounts, sites and control
-// API. It contains no secret.
-func (s *Server) Manual(base string) string {
+// ("http://127.0.0.1:9199"): its endpoints, apps, accounts and sites, and the
+// control API if its base is given. It contains no secret.
+func (s *Server) Manual(base string, control ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b strings.Builder
@@ -42,10 +42,12 @@ func (s *Server) Manual(base string) string {
 	for _, site := range s.sites {
 		line(site.Name, site.ID+", "+strings.Join(site.Products, ", "))
 	}
-	section("Control, if it is served (see docs/sandbox.md)")
-	line("clock", `curl -d '{"advance":"1h"}' `+base+"/control/clock")
-	line("decision", `curl -d '{"answer":"approve","user":"alice"}' `+base+"/control/decision")
-	line("fault", `curl -d '{"endpoint":"token","name":"server_error","times":1}' `+base+"/control/faults")
-	line("history", "curl "+base+"/control/history")
+	for _, base := range control {
+		section("Control (see docs/sandbox.md)")
+		line("clock", `curl -d '{"advance":"1h"}' `+base+"/control/clock")
+		line("decision", `curl -d '{"answer":"approve","user":"alice"}' `+base+"/control/decision")
+		line("fault", `curl -d '{"endpoint":"token","name":"server_error","times":1}' `+base+"/control/faults")
+		line("history", "curl "+base+"/control/history")
+	}
 	return b.String()
 }

@@ -61,6 +61,7 @@ func New(c Config) *Server {
 	for _, app := range c.Apps {
 		s.apps[app.ID] = app
 	}
+	s.Decide(c.Decision)
 	s.routes()
 	return s
 }

@@ -37,3 +37,6 @@ func (t *Tokens) Kill(match func(Access) bool) int {
 	})
 	return killed
 }
+
+// Forget removes one token.
+func (t *Tokens) Forget(value string) { t.book.Take(value) }
