@@ -1,0 +1,253 @@
+// Package engine assembles a running engine out of the rooms below: it opens the storage, checks the
+// root keys, installs the file's providers, starts the listeners and the background work, and stops
+// all of it in the right order. It decides nothing about authorizations; the root package does.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/catalog"
+	"github.com/keybearer/keybearer/internal/audit"
+	"github.com/keybearer/keybearer/internal/config"
+	"github.com/keybearer/keybearer/internal/egress"
+	"github.com/keybearer/keybearer/internal/httpapi"
+	"github.com/keybearer/keybearer/internal/pages"
+	"github.com/keybearer/keybearer/internal/sqlstore"
+)
+
+const (
+	// longPoll is how long a status request may wait, with time to write the answer.
+	longPoll = 75 * time.Second
+	// stopTimeout bounds an orderly stop: running exchanges and refreshes are waited for that long.
+	stopTimeout    = 20 * time.Second
+	pruneEvery     = 10 * time.Minute
+	maxHeaderBytes = 64 << 10
+)
+
+// Options are what an engine is started with.
+type Options struct {
+	Config *config.Config
+	Log    *slog.Logger
+	// Announce is where what is shown once goes: a generated API key and admin password.
+	Announce io.Writer
+	// Version is what the engine calls itself.
+	Version string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Engine is a started engine. Its listener is open; [Engine.Run] serves.
+type Engine struct {
+	log      *slog.Logger
+	now      func() time.Time
+	store    store
+	recorder *audit.Recorder
+	broker   *keybearer.Broker
+	listener net.Listener
+	server   *http.Server
+	public   string
+}
+
+// Start opens everything and begins to listen. On an error nothing stays open.
+func Start(ctx context.Context, o Options) (_ *Engine, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	cfg := o.Config
+	e := &Engine{log: o.Log, now: o.Now}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.close(ctx))
+		}
+	}()
+	if e.listener, err = listen(ctx, cfg.API.Host, cfg.API.Port); err != nil {
+		return nil, err
+	}
+	e.public = cfg.API.PublicOrigin(e.listener.Addr().(*net.TCPAddr).Port)
+	if e.store, err = openStore(ctx, cfg); err != nil {
+		return nil, err
+	}
+	keyring, err := rootKeys(ctx, cfg, e.store)
+	if err != nil {
+		return nil, err
+	}
+	static, err := fileProviders(cfg, keyring)
+	if err != nil {
+		return nil, err
+	}
+	e.recorder = audit.New(audit.Config{Sink: e.store, Log: o.Log})
+	if e.broker, err = e.newBroker(cfg, keyring, static); err != nil {
+		return nil, err
+	}
+	if err := e.firstStart(ctx, cfg, o.Announce); err != nil {
+		return nil, err
+	}
+	e.warn(cfg)
+	handler, err := e.handler(cfg, o.Version)
+	if err != nil {
+		return nil, err
+	}
+	e.server = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       cfg.API.ReadTimeout,
+		WriteTimeout:      max(cfg.API.WriteTimeout, longPoll),
+		IdleTimeout:       cfg.API.IdleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return e, nil
+}
+
+func listen(ctx context.Context, host string, port int) (net.Listener, error) {
+	address := net.JoinHostPort(host, strconv.Itoa(port))
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w. Choose another api.port, or stop what uses this one", address, err)
+	}
+	return l, nil
+}
+
+func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static []keybearer.Provider) (*keybearer.Broker, error) {
+	operator, public := egress.Operator(), egress.Public(cfg.Security.AllowNetworks)
+	if cfg.API.Development {
+		public = operator
+	}
+	b := keybearer.Config{
+		Connections: e.store, Flows: e.store, Attempts: e.store, Providers: e.store, Keys: e.store,
+		Accounts: e.store, Sessions: e.store, Settings: e.store,
+		Sealer: sealer, Static: static, Catalog: catalog.Definition,
+		HTTP: func(o keybearer.Origin) *http.Client {
+			if o == keybearer.FromFile {
+				return operator
+			}
+			return public
+		},
+		AllowHTTP: cfg.API.Development, AllowSkip: cfg.API.Development,
+		PublicURL:      e.public,
+		SharedCallback: cfg.Auth.Callback == config.CallbackShared,
+		Confirm:        keybearer.ConfirmPage(cfg.Auth.ConfirmPage),
+		NextURIOrigins: cfg.Auth.NextURIOrigins,
+		Recorder:       e.recorder, Log: e.log, Now: e.now,
+	}
+	if sv := cfg.Auth.SessionVerification; sv != nil {
+		b.VerificationFixed = true
+		b.Verification = keybearer.Verification{VerifierURL: sv.VerifierURL, UnsafeSkip: sv.UnsafeSkipVerification}
+	}
+	return keybearer.New(b)
+}
+
+// warn tells the operator at start what weakens the protection of users.
+func (e *Engine) warn(cfg *config.Config) {
+	if sv := cfg.Auth.SessionVerification; sv != nil && sv.UnsafeSkipVerification {
+		e.log.Warn("nobody verifies who consents: whoever opens an authorization link connects his account to the user it was made for. " +
+			"Set auth.session_verification.verifier_url, or leave the section out to use the engine's own sign-in")
+	}
+	if cfg.API.Development {
+		e.log.Warn("api.development is on: plain http and private addresses are permitted for providers. Do not let others reach this engine")
+	}
+}
+
+// handler puts the doors together, at the root and below the path of the public URL, since some
+// reverse proxies strip that path and others do not.
+func (e *Engine) handler(cfg *config.Config, version string) (http.Handler, error) {
+	door := httpapi.New(httpapi.Config{
+		Broker: e.broker, Health: e.store.Ping, MaxBody: cfg.API.MaxRequestBodySize, Version: version, Log: e.log,
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/", pages.New(pages.Config{Broker: e.broker, PublicURL: e.public, Log: e.log}))
+	mux.Handle("/v1/", door)
+	mux.Handle("/api/v1/oauth/confirm_user", door)
+	public, err := url.Parse(e.public)
+	if err != nil {
+		return nil, fmt.Errorf("the public URL: %w", err)
+	}
+	if prefix := strings.TrimRight(public.Path, "/"); prefix != "" {
+		below := http.NewServeMux()
+		below.Handle(prefix+"/", http.StripPrefix(prefix, mux))
+		below.Handle("/", mux)
+		return below, nil
+	}
+	return mux, nil
+}
+
+// URL is where browsers and apps reach the engine.
+func (e *Engine) URL() string { return e.public }
+
+// Broker gives the engine's broker, for programs that start an engine within themselves.
+func (e *Engine) Broker() *keybearer.Broker { return e.broker }
+
+// Run serves until ctx ends, then stops in order: waiting status requests answer at once, running
+// requests, exchanges and refreshes are finished, the audit is written out, the storage closed.
+func (e *Engine) Run(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	work.Go(func() { e.prune(background) })
+	served := make(chan error, 1)
+	work.Go(func() { served <- e.server.Serve(e.listener) })
+
+	e.log.Info("the engine is serving", "url", e.public, "address", e.listener.Addr().String())
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-served:
+	}
+	e.broker.Drain()
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	err := e.server.Shutdown(stopping)
+	stop()
+	work.Wait()
+	if errors.Is(failure, http.ErrServerClosed) {
+		failure = nil
+	}
+	return errors.Join(failure, err, e.close(stopping))
+}
+
+// close gives back what Start opened, in the reverse order; parts that were not opened are left out.
+func (e *Engine) close(ctx context.Context) error {
+	var errs []error
+	if e.listener != nil {
+		if err := e.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if e.broker != nil {
+		errs = append(errs, e.broker.Close(ctx))
+	}
+	if e.recorder != nil {
+		errs = append(errs, e.recorder.Close(ctx))
+	}
+	if e.store != nil {
+		errs = append(errs, e.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// prune removes what is over, at start and then now and then.
+func (e *Engine) prune(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		if _, err := e.store.Prune(ctx, e.now(), sqlstore.Retention{}); err != nil && ctx.Err() == nil {
+			e.log.Warn("old rows could not be removed; trying again later", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+
+	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/internal/config"
+	"github.com/keybearer/keybearer/secret"
+)
+
+// fileProviders turns the file's entries into providers, their secrets sealed.
+func fileProviders(cfg *config.Config, sealer keybearer.Sealer) ([]keybearer.Provider, error) {
+	static := make([]keybearer.Provider, 0, len(cfg.Auth.Providers))
+	for _, entry := range cfg.Auth.Providers {
+		p := keybearer.Provider{
+			Project: keybearer.DefaultProject, ID: keybearer.ProviderID(entry.ID), Type: entry.ProviderID,
+			Description: entry.Description, Status: keybearer.ProviderActive, Origin: keybearer.FromFile, ClientID: entry.ClientID,
+		}
+		if !entry.Enabled {
+			p.Status = keybearer.ProviderDisabled
+		}
+		if entry.Overrides != nil {
+			p.Settings = *entry.Overrides
+		}
+		if !entry.ClientSecret.IsZero() {
+			sealed, err := sealer.Seal([]byte(entry.ClientSecret.Reveal()), p.SecretPlace())
+			if err != nil {
+				return nil, fmt.Errorf("sealing the client secret of provider %s: %w", p.ID, err)
+			}
+			p.ClientSecret = sealed
+		}
+		static = append(static, p)
+	}
+	return static, nil
+}
+
+// The environment of a first start.
+const (
+	apiKeyVariable   = "KEYBEARER_API_KEY"
+	passwordVariable = "KEYBEARER_ADMIN_PASSWORD"
+	// adminUser is the account that the first start makes.
+	adminUser = "admin"
+)
+
+// firstStart makes the first API key and the admin's account, and shows once what it made up itself.
+// A key from the environment is stored at every start, so that it can be exchanged there.
+func (e *Engine) firstStart(ctx context.Context, cfg *config.Config, announce io.Writer) error {
+	text, given := cfg.Env(apiKeyVariable)
+	keys, err := e.store.Keys(ctx, keybearer.DefaultProject)
+	if err != nil {
+		return err
+	}
+	draft := keybearer.KeyDraft{Name: "first", Scope: keybearer.ScopeAdmin}
+	switch {
+	case given && text != "":
+		draft.Name = "environment"
+		if _, err := e.broker.PutKey(ctx, keybearer.DefaultProject, draft, secret.New(text)); err != nil {
+			return fmt.Errorf("%s: %w", apiKeyVariable, err)
+		}
+	case len(keys) == 0:
+		made := secret.New(keybearer.KeyPrefix + rand.Text() + rand.Text())
+		if _, err := e.broker.PutKey(ctx, keybearer.DefaultProject, draft, made); err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(announce, "API key (shown this once): %s\n", made.Reveal())
+	}
+	accounts, err := e.store.Accounts(ctx, keybearer.DefaultProject)
+	if err != nil || len(accounts) > 0 {
+		return err
+	}
+	password, given := cfg.Env(passwordVariable)
+	if !given || password == "" {
+		password = rand.Text()
+		_, _ = fmt.Fprintf(announce, "Sign-in for the engine's pages (shown this once): user %s, password %s\n", adminUser, password)
+	}
+	if _, err := e.broker.PutAccount(ctx, keybearer.DefaultProject, adminUser, secret.New(password), true); err != nil {
+		return fmt.Errorf("%s: %w", passwordVariable, err)
+	}
+	return nil
+}
