@@ -12,23 +12,23 @@ import (
 
 // redeem exchanges the code, asks for user info, and hands over to the verifier. It runs to its end
 // even if the browser has gone.
-func (b *Broker) redeem(ctx context.Context, f Flow, a *Attempt, p *Provider, code secret.String) (Landing, error) {
+func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, code secret.String) (Landing, error) {
 	client, err := b.client(p)
 	if err != nil {
-		return Landing{}, b.fail(ctx, &f, err)
+		return Landing{}, b.fail(ctx, f, err)
 	}
 	client.RedirectURI = a.RedirectURI // to the letter the one that was sent, whatever the file says now
 	var verifier secret.String
 	if len(a.Verifier) > 0 {
 		plain, err := b.cfg.Sealer.Open(a.Verifier, a.VerifierPlace())
 		if err != nil {
-			return Landing{}, b.fail(ctx, &f, Errorf(Internal, "opening the code verifier: %w", err))
+			return Landing{}, b.fail(ctx, f, Errorf(Internal, "opening the code verifier: %w", err))
 		}
 		verifier = secret.New(string(plain))
 	}
 	answer, err := client.Exchange(ctx, code, verifier, f.Asked)
 	if err != nil {
-		return Landing{}, b.fail(ctx, &f, exchangeError(err))
+		return Landing{}, b.fail(ctx, f, exchangeError(err))
 	}
 	for _, w := range answer.Warnings {
 		b.log.Warn("odd answer to an exchange was tolerated", "provider", p.ID, "warning", w)
@@ -47,21 +47,21 @@ func (b *Broker) redeem(ctx context.Context, f Flow, a *Attempt, p *Provider, co
 	f.Granted, f.IssuedAt, f.ExpiresAt = answer.Scopes, answer.IssuedAt, answer.ExpiresAt
 	f.Refreshable = g.RefreshToken != "" && client.CanRefresh()
 	if f.Grant, err = b.sealGrant(g, f.GrantPlace()); err != nil {
-		return Landing{}, b.fail(ctx, &f, err)
+		return Landing{}, b.fail(ctx, f, err)
 	}
-	b.recordFlow(&f, ActionCallback, nil)
+	b.recordFlow(f, ActionCallback, nil)
 	how, err := b.verification(ctx, f.Project)
 	if err != nil {
-		return Landing{}, b.fail(ctx, &f, err)
+		return Landing{}, b.fail(ctx, f, err)
 	}
 	if how.UnsafeSkip {
-		if err := b.finish(ctx, &f); err != nil {
-			return Landing{}, b.fail(ctx, &f, err)
+		if err := b.finish(ctx, f); err != nil {
+			return Landing{}, b.fail(ctx, f, err)
 		}
 		return Landing{Redirect: f.NextURI, User: f.User, Provider: p.DisplayName()}, nil
 	}
-	f.State, f.VerificationID = FlowVerifying, FlowID(randomID("af_"))
-	if _, err = b.advance(ctx, f); err != nil {
+	f.VerificationID = FlowID(randomID("af_"))
+	if err := b.move(ctx, f, FlowVerifying); err != nil {
 		return Landing{}, err
 	}
 	if how.VerifierURL == "" {
@@ -119,13 +119,9 @@ func (b *Broker) finish(ctx context.Context, f *Flow) error {
 		if stored, err = b.connect(ctx, f, fresh); err == nil {
 			b.cool.worked(stored.ID)
 			b.unsaved.Delete(stored.ID)
-			f.State, f.Grant = FlowCompleted, nil
-			moved, err := b.advance(ctx, *f)
-			if err != nil && !errors.Is(err, Conflict) {
+			f.Grant = nil
+			if err := b.move(ctx, f, FlowCompleted); err != nil && !errors.Is(err, Conflict) {
 				return err
-			}
-			if err == nil {
-				*f = moved
 			}
 			b.record(Event{
 				Project: f.Project, Actor: "engine", Action: ActionComplete, User: f.User, Provider: f.Provider, Connection: stored.ID, Flow: f.ID,
@@ -236,8 +232,7 @@ func (b *Broker) confirm(ctx context.Context, caller Caller, id FlowID, user Use
 		return Confirmation{}, failed(&f).Failure
 	}
 	if f.DryRun {
-		f.State = FlowCompleted
-		_, err = b.advance(ctx, f)
+		err = b.move(ctx, &f, FlowCompleted)
 	} else {
 		one := b.flights.join("confirm "+string(f.ID), func() (any, error) {
 			ctx, cancel := context.WithTimeout(b.life, flightLife)

@@ -114,7 +114,7 @@ func (v *Visitor) Begin(ctx context.Context, id AuthorizationID) (string, error)
 		return "", err
 	}
 	if f.State != FlowPending {
-		return "", Errorf(AuthorizationFailed, "this authorization is already being finished in another window")
+		return "", errElsewhere
 	}
 	client, err := v.b.client(p)
 	if err != nil {
@@ -182,6 +182,8 @@ type Landing struct {
 
 var errForeign = Errorf(BadRequest, "this sign-in was not started in this browser, or was already finished: go back to the app and start a new one")
 
+var errElsewhere = Errorf(BadRequest, "this authorization is already being finished in another window")
+
 // Complete takes the browser's return from the provider. The state works once, in the browser that
 // it was made for; then the code is redeemed at once, and the tokens wait for the verifier or are
 // stored. Kinds: BadRequest (state unknown, used, or of another browser: the flow is not harmed),
@@ -208,13 +210,12 @@ func (v *Visitor) Complete(ctx context.Context, cb Callback) (Landing, error) {
 		return Landing{}, err
 	}
 	if f.State != FlowPending {
-		return Landing{}, Errorf(BadRequest, "this authorization is already being finished in another window")
+		return Landing{}, errElsewhere
 	}
 	if cb.Error != "" || cb.Code.IsZero() {
 		return Landing{}, v.b.declined(ctx, f, p, cb)
 	}
-	f.State = FlowExchanging
-	moved, err := v.b.advance(ctx, *f)
+	err = v.b.move(ctx, f, FlowExchanging)
 	if errors.Is(err, Conflict) {
 		return Landing{}, errForeign
 	}
@@ -225,7 +226,7 @@ func (v *Visitor) Complete(ctx context.Context, cb Callback) (Landing, error) {
 	one := v.b.flights.join("exchange "+string(f.ID), func() (any, error) {
 		ctx, cancel := context.WithTimeout(v.b.life, flightLife)
 		defer cancel()
-		return v.b.redeem(ctx, moved, &a, p, cb.Code)
+		return v.b.redeem(ctx, f, &a, p, cb.Code)
 	})
 	select {
 	case <-one.landed:
@@ -267,21 +268,27 @@ func (b *Broker) declined(ctx context.Context, f *Flow, p *Provider, cb Callback
 // fail ends a flow with a reason that apps and people are told.
 func (b *Broker) fail(ctx context.Context, f *Flow, cause error) error {
 	failure := asKind(AuthorizationFailed, cause)
-	f.State, f.Kind, f.Reason = FlowFailed, KindOf(failure), oauth.Clean(failure.Error(), 500)
-	f.Grant = nil
-	_, err := b.advance(ctx, *f)
+	f.Kind, f.Reason, f.Grant = KindOf(failure), oauth.Clean(failure.Error(), 500), nil
 	b.recordFlow(f, ActionCallback, failure)
-	if err != nil {
+	if err := b.move(ctx, f, FlowFailed); err != nil {
 		b.log.Error("a failed authorization could not be marked", "authorization", f.ID, "error", err)
 	}
 	return failure
 }
 
-// advance moves a flow along one arrow of the state machine and wakes who waits for it.
-func (b *Broker) advance(ctx context.Context, f Flow) (Flow, error) {
-	moved, err := b.cfg.Flows.AdvanceFlow(ctx, f)
-	if err == nil && (f.State.Ended() || f.State == FlowVerifying) {
-		b.wakes.wake(f.ID)
+// move takes a flow along one arrow of the state machine, and wakes who waits for it. It is Conflict
+// if somebody else has moved the flow since it was read.
+func (b *Broker) move(ctx context.Context, f *Flow, to FlowState) error {
+	if !slices.Contains(flowMoves[f.State], to) {
+		return Errorf(Conflict, "an authorization that is %s cannot become %s", f.State, to)
 	}
-	return moved, err
+	next := *f
+	next.State = to
+	moved, err := b.cfg.Flows.AdvanceFlow(ctx, next)
+	if err != nil {
+		return err
+	}
+	*f = moved
+	b.wakes.wake(f.ID)
+	return nil
 }

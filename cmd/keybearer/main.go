@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, w world) int {
 		return usageError{fmt.Errorf("%w. See `%s --help`", err, c.CommandPath())}
 	})
 	root.AddCommand(
-		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), versionCommand(w),
+		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), versionCommand(w),
 	)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

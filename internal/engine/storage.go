@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/keybearer/keybearer"
-	"github.com/keybearer/keybearer/internal/audit"
 	"github.com/keybearer/keybearer/internal/config"
 	"github.com/keybearer/keybearer/internal/sqlstore"
 	"github.com/keybearer/keybearer/seal"
@@ -28,7 +27,6 @@ type store interface {
 	keybearer.AccountStore
 	keybearer.SessionStore
 	keybearer.SettingStore
-	audit.Sink
 	KeyChecks(ctx context.Context) (map[string][]byte, error)
 	PutKeyCheck(ctx context.Context, id string, sealed []byte) error
 	Prune(ctx context.Context, now time.Time, keep sqlstore.Retention) (sqlstore.Pruned, error)
