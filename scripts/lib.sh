@@ -46,3 +46,6 @@ test_files() {
 can_race() {
   have gcc && printf '#include <stdlib.h>\n' | gcc -E - >/dev/null 2>&1
 }
+
+# have_browser: is there a Chromium under one of the names that the tests look for?
+have_browser() { have chromium || have chromium-browser || have google-chrome; }

@@ -6,10 +6,11 @@
 
 apt_ready=
 
-# need WHAT PACKAGES CHECK...: WHAT rests on the Debian PACKAGES, which are there when CHECK succeeds.
+# need PACKAGES CHECK...: the Debian PACKAGES are there when CHECK succeeds. What cannot be done without them is noted by the
+# script that cannot do it.
 need() {
-  local what=$1 packages=$2
-  shift 2
+  local packages=$1
+  shift
   if "$@"; then return 0; fi
   if have apt-get && [ "$(id -u)" -eq 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
@@ -22,11 +23,12 @@ need() {
     apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends $packages >/dev/null
     "$@" && return 0
   fi
-  leave_out "$what" "missing: $packages (as root: make machine)"
+  echo "missing: $packages (as root: make machine)"
 }
 
-need "the race detector" "gcc libc6-dev" can_race
-need "the check of the shell scripts" shellcheck have shellcheck
+need "gcc libc6-dev" can_race
+need shellcheck have shellcheck
+need chromium have_browser
 
 if [ -x interop/setup.sh ]; then
   interop/setup.sh

@@ -14,7 +14,11 @@ if can_race; then
   flags+=(-race)
 else
   export CGO_ENABLED=0
-  leave_out "the race detector" "there is no gcc; the tests run without it"
+  leave_out "the race detector" "gcc is not installed; the tests run without it"
+fi
+if ! have_browser; then
+  flags+=(-skip '^TestBrowser')
+  leave_out "the tests named TestBrowser..." "chromium is not installed"
 fi
 
 status=0
