@@ -57,7 +57,7 @@ func (db *DB) Accounts(ctx context.Context, project keybearer.ProjectID) ([]keyb
 
 // DeleteAccount implements [keybearer.AccountStore].
 func (db *DB) DeleteAccount(ctx context.Context, project keybearer.ProjectID, user keybearer.UserID) error {
-	err := db.inTx(ctx, func(tx *sql.Tx) error {
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		deleted, err := affected(tx.ExecContext(ctx, accountDelete, project, user))
 		if err != nil {
 			return err

@@ -31,7 +31,7 @@ func scanAttempt(row scanner) (keybearer.Attempt, error) {
 
 // PutAttempt implements [keybearer.AttemptStore].
 func (db *DB) PutAttempt(ctx context.Context, a keybearer.Attempt) error {
-	err := db.inTx(ctx, func(tx *sql.Tx) error {
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		inserted, err := affected(tx.ExecContext(ctx, attemptInsert, a.StateHash, a.Project, a.Flow, a.Provider,
 			blob(a.BrowserHash), blob(a.Verifier), a.RedirectURI, micros(a.CreatedAt), micros(a.Deadline)))
 		if err != nil {
@@ -50,7 +50,7 @@ func (db *DB) PutAttempt(ctx context.Context, a keybearer.Attempt) error {
 // is handed out only when its deletion is on the disk.
 func (db *DB) TakeAttempt(ctx context.Context, stateHash []byte) (keybearer.Attempt, error) {
 	var a keybearer.Attempt
-	err := db.inTx(ctx, func(tx *sql.Tx) error {
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var err error
 		a, err = scanAttempt(tx.QueryRowContext(ctx, attemptTake, stateHash))
 		return err

@@ -6,7 +6,11 @@ import (
 	"github.com/keybearer/keybearer"
 )
 
-const defaultCachedRows = 4096
+const (
+	defaultCachedRows = 4096
+	// maxCachedGrant bounds the bytes that a kept row may have: the bound of the whole is on the count.
+	maxCachedGrant = 16 << 10
+)
 
 // caches keeps rows in memory that are read with every request. It is right only while nobody else
 // writes to the file, so it exists only where the file is held exclusively; a nil *caches keeps
@@ -35,7 +39,10 @@ func (c *caches) connection(ref keybearer.Ref, read func() (keybearer.Connection
 	if c == nil {
 		return read()
 	}
-	conn, err := c.conns.get(ref, read)
+	conn, err := c.conns.get(ref, func() (keybearer.Connection, bool, error) {
+		conn, err := read()
+		return conn, len(conn.Grant) <= maxCachedGrant, err
+	})
 	if err != nil {
 		return keybearer.Connection{}, err
 	}
@@ -53,7 +60,10 @@ func (c *caches) providers(project keybearer.ProjectID, read func() ([]providerR
 	if c == nil {
 		return read()
 	}
-	return c.provs.get(project, read)
+	return c.provs.get(project, func() ([]providerRow, bool, error) {
+		rows, err := read()
+		return rows, true, err
+	})
 }
 
 func (c *caches) forgetProviders(project keybearer.ProjectID) {
@@ -77,8 +87,8 @@ func newCache[K comparable, V any](size int) *cache[K, V] {
 	return &cache[K, V]{half: max(1, size/2), young: make(map[K]V), old: make(map[K]V)}
 }
 
-// get gives the kept value, or reads it and keeps it. Errors are not kept.
-func (c *cache[K, V]) get(key K, read func() (V, error)) (V, error) {
+// get gives the kept value, or reads it and keeps it if read says so. Errors are not kept.
+func (c *cache[K, V]) get(key K, read func() (value V, keep bool, err error)) (V, error) {
 	c.mu.RLock()
 	value, young := c.young[key]
 	old := false
@@ -91,8 +101,11 @@ func (c *cache[K, V]) get(key K, read func() (V, error)) (V, error) {
 		return value, nil
 	}
 	if !old {
-		var err error
-		if value, err = read(); err != nil {
+		var (
+			keep bool
+			err  error
+		)
+		if value, keep, err = read(); err != nil || !keep {
 			return value, err
 		}
 	}

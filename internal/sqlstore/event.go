@@ -48,7 +48,7 @@ type EventFilter struct {
 // WriteEvents writes lines of the audit, each with how often it happened, in one transaction: all or
 // none.
 func (db *DB) WriteEvents(ctx context.Context, events iter.Seq2[keybearer.Event, int64]) error {
-	err := db.inTx(ctx, func(tx *sql.Tx) error {
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, eventInsert)
 		if err != nil {
 			return err

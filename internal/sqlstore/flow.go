@@ -66,7 +66,7 @@ func (db *DB) CreateFlow(ctx context.Context, f keybearer.Flow, now time.Time) (
 	f.State, f.Version = keybearer.FlowPending, 1
 	same := []any{f.Project, f.User, f.Provider, f.Name, setHash(f.Asked)}
 	var out keybearer.Flow
-	err := db.inTx(ctx, func(tx *sql.Tx) error {
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, flowExpire, append(same, micros(now))...); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -23,7 +22,7 @@ type Config struct {
 	// BusyTimeout is how long a call waits for another process that writes; 0 means 5 seconds.
 	BusyTimeout time.Duration
 	// CachedRows bounds the connections that are kept in memory, where Exclusive is set; 0 means
-	// 4096, negative none.
+	// 4096 (about 16 MB with grants of 3 KB), negative none.
 	CachedRows int
 }
 
@@ -128,25 +127,6 @@ func (db *DB) Ping(ctx context.Context) error {
 	var one int
 	if err := db.read.row(ctx, "SELECT 1").Scan(&one); err != nil {
 		return db.failure("asking the database", err)
-	}
-	return nil
-}
-
-// inTx runs fn in one transaction of the writer.
-func (db *DB) inTx(ctx context.Context, fn func(tx *sql.Tx) error) error {
-	tx, err := db.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := fn(tx); err != nil {
-		return errors.Join(err, rollback(tx))
-	}
-	return tx.Commit()
-}
-
-func rollback(tx *sql.Tx) error {
-	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
-		return fmt.Errorf("rolling back: %w", err)
 	}
 	return nil
 }

@@ -8,10 +8,30 @@ import (
 
 // pool is a set of connections with its prepared statements. Statements are prepared at their first
 // use, so that starting costs nothing.
+//
+// A call whose context ends while it waits for its turn to write does nothing. Once it has begun it
+// is brought to its end: so an error never leaves open whether a row was written. Point reads are
+// not interrupted either, since watching a context costs more than the read.
 type pool struct {
 	*sql.DB
-	statements sync.Map // SQL text -> *sql.Stmt; the texts are constants, so this is bounded
+	statements sync.Map      // SQL text -> *sql.Stmt; the texts are constants, so this is bounded
+	turn       chan struct{} // one place for each connection
 }
+
+// begin waits for a connection that is free, and end gives it back.
+func (p *pool) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case p.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *pool) end() { <-p.turn }
 
 // scanner is what *sql.Row and *sql.Rows have in common.
 type scanner interface{ Scan(dest ...any) error }
@@ -22,6 +42,10 @@ func (r failedRow) Scan(...any) error { return r.err }
 
 // row runs a query of at most one row. The text must be a constant.
 func (p *pool) row(ctx context.Context, text string, args ...any) scanner {
+	if err := ctx.Err(); err != nil {
+		return failedRow{err}
+	}
+	ctx = context.WithoutCancel(ctx)
 	stmt, err := p.prepared(ctx, text)
 	if err != nil {
 		return failedRow{err}
@@ -31,11 +55,35 @@ func (p *pool) row(ctx context.Context, text string, args ...any) scanner {
 
 // exec runs a statement and says how many rows it changed. The text must be a constant.
 func (p *pool) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	if err := p.begin(ctx); err != nil {
+		return 0, err
+	}
+	defer p.end()
+	ctx = context.WithoutCancel(ctx)
 	stmt, err := p.prepared(ctx, text)
 	if err != nil {
 		return 0, err
 	}
 	return affected(stmt.ExecContext(ctx, args...))
+}
+
+// transact runs fn in one transaction.
+func (p *pool) transact(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
+	defer p.end()
+	ctx = context.WithoutCancel(ctx)
+	tx, err := p.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := fn(ctx, tx); err != nil {
+		// A database that failed has often rolled back by itself; what failed first is what counts.
+		_ = tx.Rollback()
+		return err
+	}
+	return tx.Commit()
 }
 
 func (p *pool) prepared(ctx context.Context, text string) (*sql.Stmt, error) {

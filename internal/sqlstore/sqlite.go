@@ -10,6 +10,9 @@ import (
 	"modernc.org/sqlite"
 )
 
+// maxIdleWAL is what the WAL file may keep of the disk after a burst of writes.
+const maxIdleWAL = 8 << 20
+
 type use int
 
 const (
@@ -27,7 +30,7 @@ func openSQLite(path string, busy time.Duration, size int, as use) (*pool, error
 	if err != nil {
 		return nil, err
 	}
-	p := &pool{DB: sql.OpenDB(connector)}
+	p := &pool{DB: sql.OpenDB(connector), turn: make(chan struct{}, size)}
 	p.SetMaxOpenConns(size)
 	p.SetMaxIdleConns(size)
 	return p, nil
@@ -46,6 +49,7 @@ func sqliteURI(path string, busy time.Duration, as use) (string, error) {
 		"foreign_keys(1)",
 		"secure_delete(1)",
 		"trusted_schema(0)",
+		fmt.Sprintf("journal_size_limit(%d)", maxIdleWAL),
 	}
 	query := url.Values{}
 	switch as {
