@@ -1,17 +1,20 @@
 package pages
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/oauth"
 )
 
 // failure is a page that says what happened, why, and what to do next.
@@ -103,9 +106,10 @@ func (d *door) failed(w http.ResponseWriter, r *http.Request, err error, hint st
 func (d *door) show(w http.ResponseWriter, r *http.Request, f failure) { d.showError(w, r, f, nil) }
 
 func (d *door) showError(w http.ResponseWriter, r *http.Request, f failure, err error) {
+	why, next := explain(err)
 	page := failurePage{
-		Heading: f.title, Happened: f.happened, Hint: f.hint, Next: f.next, Why: reasonOf(err),
-		Back: f.back, BackText: f.backText, Reference: reference(),
+		Heading: f.title, Happened: f.happened, Why: why, Hint: f.hint, Next: cmp.Or(next, f.next),
+		Back: f.back, BackText: f.backText, Reference: reference(), Grave: f.status >= http.StatusInternalServerError,
 	}
 	if f.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
@@ -131,13 +135,41 @@ func (d *door) note(r *http.Request, status int, reference string, err error) {
 	d.log.LogAttrs(r.Context(), level, "a page told of a failure", attrs...)
 }
 
-// reasonOf is the text of an error for people: one sentence, or "" when it is not meant for them.
-func reasonOf(err error) string {
+// explain gives the reason for people, and what to do next where the error knows better than its
+// kind. Either may be "". What went wrong inside stays in the log.
+func explain(err error) (why, next string) {
 	e, ok := errors.AsType[*keybearer.Error](err)
 	if !ok || e.Err == nil || keybearer.KindOf(err) == keybearer.Internal {
-		return ""
+		return "", ""
 	}
-	return sentence(clean(e.Error(), 600))
+	wire, ok := errors.AsType[*oauth.Error](err)
+	if !ok {
+		return sentence(clean(e.Error(), maxReason)), ""
+	}
+	switch advice := sentence(clean(wire.Advice, maxReason)); wire.Class {
+	case oauth.Misconfigured, oauth.Transient: // the advice is for the operator
+		return strings.TrimSpace(providersWords(wire) + " " + advice), ""
+	default:
+		return providersWords(wire), advice
+	}
+}
+
+const maxReason = 600 // characters
+
+// providersWords quotes the provider.
+func providersWords(e *oauth.Error) string {
+	said, code := clean(e.Description, maxReason), clean(e.Code, 100)
+	switch {
+	case code == "" && said == "" && e.Status == 0:
+		return ""
+	case code == "" && said == "":
+		return "The provider answered with the status " + strconv.Itoa(e.Status) + "."
+	case code == "":
+		return sentence(said)
+	case said == "":
+		return "The provider said: " + code + "."
+	}
+	return "The provider said: “" + said + "” (" + code + ")"
 }
 
 // sentence gives a text a capital and a full stop.
@@ -148,7 +180,7 @@ func sentence(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
 	text = string(unicode.ToUpper(first)) + text[size:]
 	switch last, _ := utf8.DecodeLastRuneInString(text); last {
-	case '.', '!', '?', '…':
+	case '.', '!', '?', '…', ')':
 		return text
 	}
 	return text + "."

@@ -43,5 +43,11 @@ func meaning(name string) string {
 	if !ok {
 		return ""
 	}
-	return does + " " + strings.Join(strings.FieldsFunc(things, func(c rune) bool { return c == '-' || c == '_' || c == ':' }), " ")
+	words := strings.FieldsFunc(things, func(c rune) bool { return c == '-' || c == '_' || c == ':' })
+	for i, word := range words {
+		if word == "jira" || word == "confluence" {
+			words[i] = strings.ToUpper(word[:1]) + word[1:]
+		}
+	}
+	return does + " " + strings.Join(words, " ")
 }

@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -48,6 +49,8 @@ type options struct {
 	config  func(*keybearer.Config)
 	client  func(*http.Request) netip.Addr
 	issuer  bool
+	// providerHost is what browsers call the provider, in place of 127.0.0.1.
+	providerHost string
 	// behind wraps the door, as a reverse proxy does.
 	behind func(http.Handler) http.Handler
 }
@@ -72,7 +75,7 @@ func newLab(t *testing.T, o options) *lab {
 	}
 	hooli := keybearer.Provider{
 		Project: keybearer.DefaultProject, ID: "hooli", Status: keybearer.ProviderActive, Origin: keybearer.FromFile,
-		ClientID: "lab", Settings: hooliDefinition(l.provider.URL),
+		ClientID: "lab", Settings: hooliDefinition(strings.Replace(l.provider.URL, "127.0.0.1", cmp.Or(o.providerHost, "127.0.0.1"), 1)),
 	}
 	if hooli.ClientSecret, err = ring.Seal([]byte(clientSecret), hooli.SecretPlace()); err != nil {
 		t.Fatal(err)

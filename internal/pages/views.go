@@ -44,6 +44,7 @@ type (
 	failurePage struct {
 		Heading, Happened, Hint, Next, Why string
 		Back, BackText, Reference          string
+		Grave                              bool // ours or the provider's fault
 	}
 )
 
@@ -53,7 +54,7 @@ type views map[string]*template.Template
 func newViews(s site) views {
 	names := []string{"home", "start", "onward", "signin", "mismatch", "success", "failure"}
 	functions := template.FuncMap{"at": s.at, "stylesheet": func() string { return s.at("/assets/pages.css?v=" + digest("assets/pages.css")) }}
-	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html"))
+	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/marks.html"))
 	v := views{}
 	for _, name := range names {
 		v[name] = template.Must(template.Must(layout.Clone()).ParseFS(files, "templates/"+name+".html"))
