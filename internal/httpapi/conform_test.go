@@ -31,7 +31,7 @@ type operation struct {
 	Responses map[string]json.RawMessage `json:"responses"`
 }
 
-func readDocument(t *testing.T) *document {
+func readDocument(t testing.TB) *document {
 	t.Helper()
 	file, err := os.Open("openapi.json")
 	if err != nil {
@@ -77,7 +77,7 @@ func (d *document) find(method, target string) (path string, op operation, ok bo
 }
 
 // check holds an answer against the document.
-func (d *document) check(t *testing.T, method, target string, got reply) {
+func (d *document) check(t testing.TB, method, target string, got reply) {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()

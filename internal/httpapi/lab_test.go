@@ -34,7 +34,7 @@ const (
 
 // lab is the JSON door over a real Broker and a real provider.
 type lab struct {
-	t        *testing.T
+	t        testing.TB
 	url      string
 	server   *httptest.Server
 	broker   *keybearer.Broker
@@ -53,7 +53,7 @@ type options struct {
 	behind func(http.Handler) http.Handler
 }
 
-func newLab(t *testing.T, o options) *lab {
+func newLab(t testing.TB, o options) *lab {
 	t.Helper()
 	l := &lab{
 		t: t, log: &lockedBuffer{}, seen: &lockedBuffer{}, doc: readDocument(t),
@@ -154,7 +154,7 @@ func (l *lab) definition() oauth.Definition {
 
 // reply is an answer, read.
 type reply struct {
-	t       *testing.T
+	t       testing.TB
 	status  int
 	header  http.Header
 	text    string
