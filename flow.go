@@ -1,6 +1,7 @@
 package keybearer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/keybearer/keybearer/seal"
@@ -40,6 +41,9 @@ var flowMoves = map[FlowState][]FlowState{
 
 // Ended reports whether a flow in this state moves no more.
 func (s FlowState) Ended() bool { return len(flowMoves[s]) == 0 }
+
+// MayBecome reports whether there is an arrow to the other state.
+func (s FlowState) MayBecome(to FlowState) bool { return slices.Contains(flowMoves[s], to) }
 
 // Flow is one authorization in progress, as stores keep it.
 type Flow struct {

@@ -104,10 +104,16 @@ func (v *View) TryVerifier(ctx context.Context, user UserID, verifierURL string)
 	id := FlowID(randomID("af_"))
 	f, err := v.b.cfg.Flows.CreateFlow(ctx, Flow{
 		ID: AuthorizationID(randomID("ac_")), Ref: Ref{Project: v.caller.Project, User: user, Name: string(id)},
-		State: FlowVerifying, VerificationID: id, App: v.caller.Name, DryRun: true, CreatedAt: now, Deadline: now.Add(v.b.cfg.FlowLife),
+		State: FlowPending, App: v.caller.Name, DryRun: true, CreatedAt: now, Deadline: now.Add(v.b.cfg.FlowLife),
 	}, now)
 	if err != nil {
 		return "", "", err
 	}
-	return f.VerificationID, withFlowID(verifierURL, f.VerificationID), nil
+	f.VerificationID = id
+	for _, to := range []FlowState{FlowExchanging, FlowVerifying} {
+		if err := v.b.move(ctx, &f, to); err != nil {
+			return "", "", err
+		}
+	}
+	return id, withFlowID(verifierURL, id), nil
 }

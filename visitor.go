@@ -279,7 +279,7 @@ func (b *Broker) fail(ctx context.Context, f *Flow, cause error) error {
 // move takes a flow along one arrow of the state machine, and wakes who waits for it. It is Conflict
 // if somebody else has moved the flow since it was read.
 func (b *Broker) move(ctx context.Context, f *Flow, to FlowState) error {
-	if !slices.Contains(flowMoves[f.State], to) {
+	if !f.State.MayBecome(to) {
 		return Errorf(Conflict, "an authorization that is %s cannot become %s", f.State, to)
 	}
 	next := *f
