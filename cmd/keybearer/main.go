@@ -48,7 +48,14 @@ func run(ctx context.Context, args []string, w world) int {
 		Long: "Keybearer gets a person's consent at an OAuth 2.0 server once, keeps the grant sealed and fresh,\n" +
 			"and gives agents and tools exactly the access they need.\n\n" +
 			"Start with `keybearer dev`: an engine and a local Atlassian to click through, without any account.",
-		Version:       version,
+		Version: version,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("there is no command %q. See `keybearer help`", args[0])}
+			}
+			return nil
+		},
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -62,7 +69,7 @@ func run(ctx context.Context, args []string, w world) int {
 		return usageError{fmt.Errorf("%w. See `%s --help`", err, c.CommandPath())}
 	})
 	root.AddCommand(
-		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), versionCommand(w),
+		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), versionCommand(w),
 	)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

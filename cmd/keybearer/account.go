@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/secret"
+)
+
+func accountCommand(w world) *cobra.Command {
+	c := &cobra.Command{
+		Use: "account", Short: "Manage who can sign in at a running engine's pages",
+		Long: "Manage who can sign in at the pages of a running engine. With the built-in verifier a person signs in, under the user id\n" +
+			"that the app uses, to prove who has consented. The engine is asked with the key in " + keyVariable + ".",
+	}
+	var engine engineFlags
+	engine.add(c)
+	var admin bool
+	add := &cobra.Command{
+		Use: "add USER", Short: "Make an account, or change its password", Args: oneArg("user id"),
+		Long: "Make an account, or change its password. The password is asked for, or read from the\nstandard input when that is no terminal.",
+		RunE: func(c *cobra.Command, args []string) error {
+			remote, err := engine.client(w)
+			if err != nil {
+				return err
+			}
+			password, err := readPassword(w)
+			if err != nil {
+				return err
+			}
+			_, err = remote.PutAccount(c.Context(), keybearer.UserID(args[0]), password, admin)
+			if err == nil {
+				_, err = fmt.Fprintf(w.out, "%s can sign in\n", args[0])
+			}
+			return err
+		},
+	}
+	add.Flags().BoolVar(&admin, "admin", false, "make it an admin's account")
+	list := &cobra.Command{
+		Use: "list", Short: "List the accounts", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			remote, err := engine.client(w)
+			if err != nil {
+				return err
+			}
+			accounts, err := remote.Accounts(c.Context())
+			if err != nil {
+				return err
+			}
+			for _, a := range accounts {
+				role := "user"
+				if a.Admin {
+					role = "admin"
+				}
+				if _, err := fmt.Fprintf(w.out, "%s\t%s\n", a.UserID, role); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	remove := &cobra.Command{
+		Use: "remove USER", Short: "End an account and its sessions", Args: oneArg("user id"),
+		RunE: func(c *cobra.Command, args []string) error {
+			remote, err := engine.client(w)
+			if err != nil {
+				return err
+			}
+			return remote.DeleteAccount(c.Context(), keybearer.UserID(args[0]))
+		},
+	}
+	c.AddCommand(add, list, remove)
+	return c
+}
+
+// readPassword asks for a password without showing it, or reads one that is piped in.
+func readPassword(w world) (secret.String, error) {
+	var line string
+	var err error
+	if f, ok := w.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		_, _ = fmt.Fprint(w.err, "Password: ")
+		var typed []byte
+		typed, err = term.ReadPassword(int(f.Fd()))
+		line = string(typed)
+		_, _ = fmt.Fprintln(w.err)
+	} else {
+		line, err = bufio.NewReader(io.LimitReader(w.in, 4096)).ReadString('\n')
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return secret.String{}, fmt.Errorf("reading the password: %w", err)
+	}
+	password := secret.New(strings.TrimRight(line, "\r\n"))
+	if password.IsZero() {
+		return secret.String{}, usageError{errors.New("no password came: type one, or give it as the first line of the standard input")}
+	}
+	return password, nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary be the keybearer of the scripts: what they run is a process of its
+// own, with signals and exit codes.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"keybearer": main})
+}
+
+// TestScripts runs the transcripts in testdata. Beside testscript's own commands they have
+//
+//	freeport NAME       puts a free TCP port into the variable NAME
+//	healthy URL         waits until the engine there calls itself healthy
+//	get URL [KEY]       prints the body of a GET, and fails if its status is no success
+//	secretof FILE NAME  puts the API key that a first start printed into FILE into the variable NAME
+//	mode FILE BITS      checks a file's permissions
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"freeport": freeportCommand,
+			"healthy":  healthyCommand,
+			"get":      getCommand,
+			"secretof": secretofCommand,
+			"mode":     modeCommand,
+		},
+	})
+}
+
+func freeportCommand(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
+
+func healthyCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, args[0]+"/v1/health", nil)
+		ts.Check(err)
+		res, err := http.DefaultClient.Do(req)
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("%s did not become healthy", args[0])
+		case <-look.C:
+		}
+	}
+}
+
+func getCommand(ts *testscript.TestScript, neg bool, args []string) {
+	req, err := http.NewRequest(http.MethodGet, args[0], nil)
+	ts.Check(err)
+	if len(args) > 1 {
+		req.Header.Set("Authorization", args[1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer func() { _ = res.Body.Close() }()
+	body := make([]byte, 64<<10)
+	n, _ := res.Body.Read(body)
+	_, _ = ts.Stdout().Write(body[:n])
+	if (res.StatusCode < 300) == neg {
+		ts.Fatalf("GET %s: %s", args[0], res.Status)
+	}
+}
+
+var keyPattern = regexp.MustCompile(`arc_[A-Z2-7]+`)
+
+func secretofCommand(ts *testscript.TestScript, _ bool, args []string) {
+	key := keyPattern.FindString(ts.ReadFile(args[0]))
+	if key == "" {
+		ts.Fatalf("%s holds no API key", args[0])
+	}
+	ts.Setenv(args[1], strings.TrimSpace(key))
+}
+
+func modeCommand(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(filepath.FromSlash(args[0])))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}
+
+func TestExitCodesAreStable(t *testing.T) {
+	nothing := func(string) (string, bool) { return "", false }
+	unreachable := func(name string) (string, bool) {
+		switch name {
+		case keyVariable:
+			return "arc_NOT-A-REAL-KEY-AT-ALL", true
+		case engineVariable:
+			return "http://127.0.0.1:1", true
+		}
+		return "", false
+	}
+	for _, c := range []struct {
+		args string
+		env  func(string) (string, bool)
+		want int
+		says string
+	}{
+		{"version", nothing, 0, ""},
+		{"help", nothing, 0, ""},
+		{"nonsense", nothing, 2, "no command"},
+		{"serve --nonsense", nothing, 2, "keybearer serve --help"},
+		{"serve now", nothing, 2, "takes no arguments"},
+		{"apikey list", nothing, 2, "set KEYBEARER_API_KEY"},
+		{"apikey create", nothing, 2, "--name"},
+		{"apikey revoke", nothing, 2, "give one key id"},
+		{"account add", nothing, 2, "give one user id"},
+		{"apikey list", unreachable, 7, "127.0.0.1:1"},
+		{"serve --config nowhere.yaml", nothing, 1, "nowhere.yaml"},
+	} {
+		var out, errs strings.Builder
+		got := run(t.Context(), strings.Fields(c.args), world{in: strings.NewReader(""), out: &out, err: &errs, env: c.env})
+		if got != c.want || !strings.Contains(errs.String(), c.says) {
+			t.Errorf("keybearer %s: got exit code %d and %q, want %d and a word about %q", c.args, got, errs.String(), c.want, c.says)
+		}
+	}
+}
