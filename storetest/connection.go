@@ -306,29 +306,30 @@ func connectionFilters(t *testing.T, s Stores) {
 func connectionReadsSeeWrites(t *testing.T, s Stores) {
 	ctx := t.Context()
 	c := must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, connection(1), 0))
+	ref := c.Ref
 	stop := make(chan struct{})
 	done := make(chan []error)
 	go func() {
-		done <- race(8, func(int) error {
+		done <- race(3, func(int) error {
 			for {
 				select {
 				case <-stop:
 					return nil
 				default:
 				}
-				if _, err := s.Connections.Connection(ctx, c.Ref); err != nil {
+				if _, err := s.Connections.Connection(ctx, ref); err != nil {
 					return err
 				}
 			}
 		})
 	}()
-	for range 50 {
+	for range 30 {
 		next, err := s.Connections.PutConnection(ctx, c, c.Version)
 		if err != nil {
 			t.Error(err)
 			break
 		}
-		if got, err := s.Connections.Connection(ctx, c.Ref); err != nil || got.Version != next.Version {
+		if got, err := s.Connections.Connection(ctx, ref); err != nil || got.Version != next.Version {
 			t.Errorf("got version %d, %v after writing version %d", got.Version, err, next.Version)
 		}
 		c = next

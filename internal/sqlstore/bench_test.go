@@ -13,8 +13,8 @@ import (
 	"github.com/keybearer/keybearer/internal/sqlstore"
 )
 
-// big asks for the benchmarks at a million rows, which take minutes and 5 GB of disk to set up.
-const big = "KEYBEARER_BENCH_MILLION"
+// million asks for the benchmarks at a million rows, which take minutes and 5 GB of disk to set up.
+const million = "KEYBEARER_BENCH_MILLION"
 
 // filled opens a database with n connections of about the size that an Atlassian grant has.
 func filled(t testing.TB, n, cached int) *sqlstore.DB {
@@ -51,7 +51,7 @@ func user(i int) keybearer.Ref {
 
 func BenchmarkConnection(b *testing.B) {
 	for _, n := range []int{1000, 1_000_000} {
-		if n > 1000 && os.Getenv(big) == "" {
+		if n > 1000 && os.Getenv(million) == "" {
 			continue
 		}
 		for _, cached := range []int{-1, 0} {

@@ -97,7 +97,7 @@ func tighten(path string) error {
 	if !info.Mode().IsRegular() {
 		return keybearer.Errorf(keybearer.BadRequest, "%s is not a file: name the database file itself", path)
 	}
-	if info.Mode().Perm()&^ownerOnly == 0 {
+	if info.Mode().Perm() == ownerOnly {
 		return nil
 	}
 	if err := os.Chmod(path, ownerOnly); err != nil {

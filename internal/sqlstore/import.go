@@ -9,12 +9,12 @@ import (
 )
 
 // importBatch is how many rows one transaction of an import writes.
-const importBatch = 5000
+const importBatch = 1000
 
 // ImportConnections stores many connections as they are, with their versions, at far less cost for
 // each than PutConnection. It is for moving a store, and for filling one to measure it. A row whose
 // ref or id is there already ends the import with a Conflict; what was written before it, in batches
-// of 5000, stays, and is counted.
+// of 1000, stays, and is counted.
 func (db *DB) ImportConnections(ctx context.Context, rows iter.Seq[keybearer.Connection]) (int, error) {
 	next, stop := iter.Pull(rows)
 	defer stop()

@@ -29,6 +29,10 @@ func TestSQLitePasses(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores { return storetest.All(open(t, sqlstore.Config{Exclusive: true})) })
 }
 
-func TestSQLiteWithoutCachePasses(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Stores { return storetest.All(open(t, sqlstore.Config{})) })
+// Where others may write to the file nothing is kept in memory.
+func TestSharedSQLitePasses(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Stores {
+		db := open(t, sqlstore.Config{})
+		return storetest.Stores{Connections: db, Providers: db}
+	})
 }

@@ -1,0 +1,17 @@
+package sqlstore
+
+import "context"
+
+// Pragma sets something on the connection that writes, so that tests can bring about what a disk does.
+func (db *DB) Pragma(ctx context.Context, text string) error {
+	_, err := db.write.ExecContext(ctx, "PRAGMA "+text)
+	return err
+}
+
+// Cached says how many connections are kept in memory.
+func (db *DB) Cached() int {
+	c := db.caches.conns
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.young) + len(c.old)
+}
