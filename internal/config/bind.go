@@ -84,7 +84,7 @@ func (b *binder) bind(n *yaml.Node, path string, v reflect.Value, r rules) {
 	case reflect.Struct:
 		b.mapping(n, path, v)
 	case reflect.Map:
-		b.open(n, path, v, r)
+		b.open(n, path, v)
 	case reflect.Slice:
 		b.list(n, path, v, r)
 	default:
@@ -152,16 +152,12 @@ func (b *binder) unknown(e entry, path string, t reflect.Type, names []string) {
 }
 
 // open reads a map whose keys are free.
-func (b *binder) open(n *yaml.Node, path string, v reflect.Value, r rules) {
+func (b *binder) open(n *yaml.Node, path string, v reflect.Value) {
 	if n.Kind != yaml.MappingNode {
 		b.mismatch(n, path, "a mapping (lines of key: value)")
 		return
 	}
 	entries := b.entries(n, path)
-	if len(entries) > r.maxItems {
-		b.refuse(n, path, fmt.Sprintf("%d keys are too many; allowed: at most %d", len(entries), r.maxItems))
-		return
-	}
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(entries)))
 	for _, e := range entries {
 		at := join(path, e.name)
@@ -203,6 +199,10 @@ func (b *binder) list(n *yaml.Node, path string, v reflect.Value, r rules) {
 // entries lists the keys of a mapping with its merges (<<) written out: keys of its own win, then
 // earlier merges.
 func (b *binder) entries(n *yaml.Node, path string) []entry {
+	if len(n.Content) > 2*maxEntries {
+		b.refuse(n, path, fmt.Sprintf("%d keys are too many; allowed: at most %d", len(n.Content)/2, maxEntries))
+		return nil
+	}
 	var own, merged []entry
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, value := n.Content[i], n.Content[i+1]

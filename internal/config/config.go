@@ -91,7 +91,7 @@ type Auth struct {
 	// verifier protects the user.
 	ConfirmPage string `yaml:"confirm_page,omitempty" jsonschema:"default=auto,enum=auto,enum=always,enum=never"`
 	// NextURIOrigins are the origins that next_uri may lead to, like https://app.example.com.
-	// Empty: any.
+	// Empty: any https origin, and http on this machine.
 	NextURIOrigins []string `yaml:"next_uri_origins,omitempty" jsonschema:"maxItems=1000"`
 }
 
@@ -108,7 +108,7 @@ type SessionVerification struct {
 // oauth2, or a bundled type with some pieces replaced by oauth2.
 type Provider struct {
 	// ID is what apps call this provider: lower-case letters, digits, hyphen and underscore.
-	ID string `yaml:"id" jsonschema:"required,minLength=1,maxLength=100,pattern=^[a-z0-9_-]+$"`
+	ID string `yaml:"id" jsonschema:"required,minLength=1,maxLength=100,pattern=^[a-z0-9][a-z0-9_-]*$"`
 	// Description is for people.
 	Description string `yaml:"description,omitempty" jsonschema:"maxLength=1000"`
 	// Enabled false keeps the entry out of use; its values may then be empty.
@@ -145,7 +145,7 @@ type Security struct {
 // RootKey is one key of the ring.
 type RootKey struct {
 	// ID names the key; it is stored beside every sealed value.
-	ID string `yaml:"id" jsonschema:"required,minLength=1,maxLength=100,pattern=^[A-Za-z0-9._-]+$"`
+	ID string `yaml:"id" jsonschema:"required,minLength=1,maxLength=64,pattern=^[A-Za-z0-9._-]+$"`
 	// Default: new values are sealed with this key. Exactly one of several has it.
 	Default bool `yaml:"default,omitempty" jsonschema:"default=false"`
 	// Value is the key: any text with enough chance in it, like 32 random bytes in base64.
@@ -167,7 +167,7 @@ type Storage struct {
 // SQLite is an embedded database file.
 type SQLite struct {
 	// ConnectionString is the path of the file. @DATA/ in it is the data folder, @ARCADE_HOME/ is
-	// the folder of that variable or ~/.arcade.
+	// the folder of that variable or ~/.arcade. After loading it is a plain path.
 	ConnectionString string `yaml:"connection_string,omitempty" jsonschema:"default=@DATA/keybearer.sqlite3,minLength=1,maxLength=1000"`
 }
 

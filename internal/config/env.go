@@ -11,7 +11,7 @@ import (
 )
 
 // maxEnvFile bounds an environment file.
-const maxEnvFile = 256 << 10
+const maxEnvFile = 64 << 10
 
 // environment is the real environment, and behind it an environment file.
 type environment struct {

@@ -12,7 +12,7 @@ import (
 
 const mask = "****"
 
-// maxExcerpt bounds a source line that is shown.
+// maxExcerpt bounds a source line that is shown, in bytes.
 const maxExcerpt = 160
 
 // excerpts shows source lines. Only keys, and values that were read into a field that is no secret,
@@ -22,7 +22,7 @@ type excerpts struct {
 	*document
 	shown, hidden map[*yaml.Node]bool
 	lines         [][]rune    // with masks; made when first asked for
-	cut           map[int]int // line: column of its first mask
+	cut           map[int]int // line: column of its first mask; 0: too long to be shown
 }
 
 // line gives the line of a position. It is empty where a mask before the column would move the caret.
@@ -30,13 +30,14 @@ func (e *excerpts) line(p Position) string {
 	if e.lines == nil {
 		e.mask()
 	}
-	if p.Line < 1 || p.Line > len(e.lines) || len(e.lines[p.Line-1]) > maxExcerpt {
+	if p.Line < 1 || p.Line > len(e.lines) {
 		return ""
 	}
 	if cut, ok := e.cut[p.Line]; ok && cut < p.Column {
 		return ""
 	}
-	return strings.TrimRight(string(e.lines[p.Line-1]), " \r")
+	line, _, _ := strings.Cut(string(e.lines[p.Line-1]), " #") // a comment may say anything
+	return strings.TrimRight(line, " \r")
 }
 
 // mask writes a mask from the beginning of each value that is not shown to the beginning of the next
@@ -45,11 +46,14 @@ func (e *excerpts) mask() {
 	e.cut = map[int]int{}
 	e.lines = make([][]rune, len(e.document.lines))
 	for i, line := range e.document.lines {
+		if len(line) > maxExcerpt {
+			e.cut[i+1] = 0
+			continue
+		}
 		e.lines[i] = []rune(printable(line))
 	}
 	// From the end to the beginning, so that columns before the node still hold.
 	for i, n := range slices.Backward(e.scalars) {
-		e.uncomment(n)
 		if e.keys[n] || e.shown[n] && !e.hidden[n] || n.Value == "" {
 			continue
 		}
@@ -62,19 +66,19 @@ func (e *excerpts) mask() {
 }
 
 func (e *excerpts) hide(n *yaml.Node, end Position) {
-	e.cut[n.Line] = n.Column
-	head := string(e.before(n.Line, n.Column))
+	var tail string
 	if end.Line == n.Line {
-		e.lines[n.Line-1] = []rune(head + mask + " " + string(e.from(end)))
-		return
+		tail = " " + string(e.from(end))
 	}
-	e.lines[n.Line-1] = []rune(head + mask)
+	if cut, ok := e.cut[n.Line]; !ok || cut > 0 {
+		e.lines[n.Line-1] = []rune(string(e.before(n.Line, n.Column)) + mask + tail)
+		e.cut[n.Line] = n.Column
+	}
 	for line := n.Line + 1; line < end.Line; line++ {
-		e.lines[line-1] = []rune(mask)
+		e.lines[line-1] = nil
 	}
-	if end.Line <= len(e.lines) && strings.Trim(string(e.before(end.Line, end.Column)), " -") != "" { // a flow goes on there
-		e.lines[end.Line-1] = []rune(mask + " " + string(e.from(end)))
-		e.cut[end.Line] = 1
+	if n.Line < end.Line && end.Line <= len(e.lines) && strings.Trim(string(e.before(end.Line, end.Column)), " -") != "" { // a flow goes on there
+		e.lines[end.Line-1], e.cut[end.Line] = nil, 0
 	}
 }
 
@@ -84,14 +88,6 @@ func (e *excerpts) before(line, column int) []rune {
 
 func (e *excerpts) from(p Position) []rune {
 	return e.lines[p.Line-1][min(p.Column-1, len(e.lines[p.Line-1])):]
-}
-
-// uncomment cuts the comment behind a node off: it may say anything.
-func (e *excerpts) uncomment(n *yaml.Node) {
-	line := string(e.lines[n.Line-1])
-	if at := strings.LastIndex(line, n.LineComment); n.LineComment != "" && at >= 0 {
-		e.lines[n.Line-1] = []rune(line[:at])
-	}
 }
 
 // keyOnly shows a line of a file that could not be parsed: its key, if it has one, and no value.

@@ -111,9 +111,11 @@ func (b *binder) regexp(pattern string) *regexp.Regexp {
 	return b.patterns[pattern]
 }
 
-// alphabet words a pattern of the kind ^[a-z0-9_-]+$, the only kind our tags have.
+// alphabet words a pattern of the kinds ^[a-z0-9_-]+$ and ^[a-z0-9][a-z0-9_-]*$, the only ones that our
+// tags have.
 func alphabet(pattern string) string {
-	words := strings.NewReplacer("^[", "", "]+$", "", "A-Z", "capital letters, ", "a-z", "lower-case letters, ", "0-9", "digits, ",
+	words := strings.NewReplacer("^[a-z0-9][", "beginning with a letter or digit, ", "^[", "", "]+$", "", "]*$", "",
+		"A-Z", "capital letters, ", "a-z", "lower-case letters, ", "0-9", "digits, ",
 		"._-", "dot, underscore, hyphen", "_-", "underscore, hyphen")
 	return words.Replace(pattern)
 }

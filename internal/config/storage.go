@@ -27,7 +27,7 @@ func (c *checker) storage() {
 		s.SQLite = &SQLite{ConnectionString: defaultDatabase}
 	}
 	if s.SQLite != nil {
-		s.SQLite.ConnectionString = c.expandDirs(s.SQLite.ConnectionString)
+		c.sqlite(s)
 	}
 	if s.Postgres != nil {
 		c.postgres(s.Postgres)
@@ -51,23 +51,31 @@ func (c *checker) dataDir(fromFile string) string {
 	return dir
 }
 
-// expandDirs replaces the folders that may stand in a database path. What remains relative starts at
-// the working directory.
-func (c *checker) expandDirs(text string) string {
+// sqlite makes a plain path of the connection string. What is relative starts at the working directory.
+func (c *checker) sqlite(s *Storage) {
+	at := []string{"storage", "sqlite", "connection_string"}
+	written := s.SQLite.ConnectionString
+	path, _, options := strings.Cut(strings.TrimPrefix(written, "file:"), "?")
+	switch {
+	case path == ":memory:":
+		s.SQLite, s.InMemory = nil, &InMemory{}
+		return
+	case options:
+		c.doubt("options behind ? are not used; write the path alone", at...)
+	}
 	arcade, _ := c.lookup("ARCADE_HOME")
 	if arcade == "" {
 		arcade = filepath.Join(homeDir(c.lookup), ".arcade")
 	}
-	slash := string(filepath.Separator)
-	text = strings.ReplaceAll(text, "@DATA/", c.cfg.DataDir+slash)
-	text = strings.ReplaceAll(text, "@ARCADE_HOME/", strings.TrimRight(arcade, slash)+slash)
-	if at := []string{"storage", "sqlite", "connection_string"}; strings.HasPrefix(strings.TrimPrefix(text, "file:"), "@") {
-		c.wrong(c.shownAs(text, at...)+" begins with a folder that is not known; allowed: @DATA/, @ARCADE_HOME/", at...)
+	path = strings.ReplaceAll(path, "@DATA/", c.cfg.DataDir+"/")
+	path = strings.ReplaceAll(path, "@ARCADE_HOME/", strings.TrimRight(arcade, "/")+"/")
+	switch {
+	case path == "":
+		c.wrong(c.shownAs(written, at...)+" names no file; write a path, like @DATA/keybearer.sqlite3", at...)
+	case strings.HasPrefix(path, "@"):
+		c.wrong(c.shownAs(written, at...)+" begins with a folder that is not known; allowed: @DATA/, @ARCADE_HOME/", at...)
 	}
-	if strings.HasPrefix(text, "file:") || text == ":memory:" {
-		return text
-	}
-	return c.source.inDir(c.atHome(text))
+	s.SQLite.ConnectionString = c.source.inDir(c.atHome(path))
 }
 
 // atHome expands ~/ at the beginning of a path.

@@ -62,22 +62,33 @@ func parse(name string, data []byte) (*document, Problems) {
 	return d, c.problems
 }
 
+// at is where a node begins. What the file leaves out at its very end has a place behind it.
 func (d *document) at(n *yaml.Node) Position {
+	if last := len(d.lines); n.Line > last {
+		return Position{File: d.name, Line: last, Column: utf8.RuneCountInString(d.lines[last-1]) + 1}
+	}
 	return Position{File: d.name, Line: n.Line, Column: n.Column}
 }
 
-// encoding refuses what is not text, with a position that the YAML parser does not give.
+// encoding refuses what is not text, with a position that the YAML parser does not give. Line ends
+// that editors do not count are refused, too: positions and excerpts rely on the count.
 func (d *document) encoding(data []byte) *Problem {
 	line, column := 1, 1
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
+		data = data[size:]
+		message := ""
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return &Problem{Position: Position{d.name, line, column}, Message: "this is not UTF-8 text"}
-		case r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f:
-			return &Problem{Position: Position{d.name, line, column}, Message: fmt.Sprintf("the control character %U is not allowed", r)}
+			message = "this is not UTF-8 text"
+		case r == '\r' && !bytes.HasPrefix(data, []byte("\n")), r == '\u0085', r == '\u2028', r == '\u2029':
+			message = fmt.Sprintf("%U is not a line end here; use a plain new line", r)
+		case r < ' ' && r != '\n' && r != '\r' && r != '\t', r == 0x7f:
+			message = fmt.Sprintf("the control character %U is not allowed", r)
 		}
-		data = data[size:]
+		if message != "" {
+			return &Problem{Position: Position{d.name, line, column}, Message: message}
+		}
 		column++
 		if r == '\n' {
 			line, column = line+1, 1
