@@ -177,14 +177,14 @@ func (g *glewlwyd) definition() providerConfig {
 	return providerConfig{
 		env:     []string{"BOARDS_CLIENT_SECRET=" + g.clientSecret},
 		secrets: []string{g.clientSecret},
-		yaml:    strings.NewReplacer("SERVER", g.URL+"/api/oidc", "CLIENT", g.clientID).Replace(boardsYAML),
+		yaml:    strings.NewReplacer("SERVER", g.URL+"/api/oidc", "OURSELVES", g.clientID).Replace(boardsYAML),
 	}
 }
 
 const boardsYAML = `
 - id: boards
   type: oauth2
-  client_id: CLIENT
+  client_id: OURSELVES
   client_secret: ${env:BOARDS_CLIENT_SECRET}
   oauth2:
     pkce:

@@ -18,7 +18,9 @@ type hooli struct {
 // engine with the server in its engine.yaml.
 func startHooli(t *testing.T, server oidcOptions, e engineOptions) hooli {
 	t.Helper()
-	e.port = freePort(t)
+	if e.port == 0 {
+		e.port = freePort(t)
+	}
 	if server.redirectURI == "" {
 		server.redirectURI = callback(e.port, "hooli")
 	}

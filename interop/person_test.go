@@ -82,7 +82,10 @@ func (who *person) walks(t *testing.T, link string, choose choice) *page {
 			t.Fatalf("after %v: %v", trail, err)
 		}
 		p.trail = trail
-		next, ok, err := choose(p)
+		next, ok, err := p.refreshes()
+		if err == nil && !ok {
+			next, ok, err = choose(p)
+		}
 		if err != nil {
 			t.Fatalf("on %s: %v", p.url, err)
 		}
@@ -113,6 +116,21 @@ func (who *person) visits(req *http.Request) (*page, error) {
 	return p, nil
 }
 
+// refreshes is where the page sends the browser on by itself, without a redirect.
+func (p *page) refreshes() (next *http.Request, ok bool, err error) {
+	for _, meta := range metaTag.FindAllStringSubmatch(p.body, -1) {
+		a := attributes(meta[1])
+		if !strings.EqualFold(a["http-equiv"], "refresh") {
+			continue
+		}
+		if _, target, found := strings.Cut(a["content"], "url="); found {
+			next, err = http.NewRequest(http.MethodGet, resolve(p.url, target), nil)
+			return next, true, err
+		}
+	}
+	return nil, false, nil
+}
+
 // The words by which people find the right button.
 var (
 	yes = regexp.MustCompile(`(?i)sign.?in|log.?in|continue|accept|allow|authori[sz]e|approve|grant|yes`)
@@ -120,15 +138,15 @@ var (
 )
 
 // says fills in each form that comes, and presses the button, or follows the link,
-// whose words match. A login form is always sent.
+// whose words match. The question who one is is always answered.
 func (who *person) says(words *regexp.Regexp) choice {
 	return func(p *page) (*http.Request, bool, error) {
 		if len(p.forms) == 0 || p.status >= 400 {
 			return nil, false, nil
 		}
 		for _, f := range p.forms {
-			if asksForLogin(f) {
-				req, err := who.submit(p, f, button{})
+			if b, ok := who.ownAccount(f); ok || asksForLogin(f) {
+				req, err := who.submit(p, f, b)
 				return req, true, err
 			}
 		}
@@ -146,6 +164,16 @@ func (who *person) says(words *regexp.Regexp) choice {
 		}
 		return nil, false, fmt.Errorf("nothing says %s in:\n%s", words, p.body)
 	}
+}
+
+// ownAccount is the button of a page that lets people choose who they are.
+func (who *person) ownAccount(f form) (button, bool) {
+	for _, b := range f.buttons {
+		if b.name == "account" && b.value == who.login {
+			return b, true
+		}
+	}
+	return button{}, false
 }
 
 func asksForLogin(f form) bool {
@@ -197,6 +225,7 @@ var (
 	inputTag  = regexp.MustCompile(`(?is)<input\b([^>]*)>`)
 	buttonTag = regexp.MustCompile(`(?is)<button\b([^>]*)>(.*?)</button>`)
 	linkTag   = regexp.MustCompile(`(?is)<a\b([^>]*)>(.*?)</a>`)
+	metaTag   = regexp.MustCompile(`(?is)<meta\b([^>]*)>`)
 	anyTag    = regexp.MustCompile(`(?s)<[^>]*>`)
 	attribute = regexp.MustCompile(`(?is)([a-z-]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)`)
 )

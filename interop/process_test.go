@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -91,7 +92,7 @@ func run(t *testing.T, name string, c command) *process {
 // stop asks the child to end, insists when it does not, and waits for it.
 func (p *process) stop() {
 	_ = p.stdin.Close()
-	_ = p.cmd.Process.Signal(os.Interrupt)
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
 	case <-time.After(10 * time.Second):

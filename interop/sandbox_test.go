@@ -23,7 +23,7 @@ func startSandbox(t *testing.T) *sandbox {
 	s := &sandbox{URL: fmt.Sprintf("http://127.0.0.1:%d", port), enginePort: freePort(t), secret: nonce("sandbox")}
 	p := run(t, "keybearer sandbox", command{
 		path: os.Getenv(binaryVariable), dir: t.TempDir(),
-		env:  []string{"KEYBEARER_SANDBOX_CLIENT_SECRET=" + s.secret},
+		env:  []string{"KEYBEARER_SANDBOX_SECRET=" + s.secret},
 		args: sandboxArgs(port, callback(s.enginePort, "default-atlassian")),
 	})
 	waitReady(t, p, s.URL+"/", func(*http.Response) bool { return true })
