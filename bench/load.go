@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+func notify(c chan<- os.Signal) { signal.Notify(c, syscall.SIGTERM) }
+
+// figures are what a burst of requests gave.
+type figures struct {
+	perSecond float64
+	p50, p99  time.Duration
+}
+
+// question makes a request for the n-th user.
+type question func(ctx context.Context, url string, n int) (*http.Request, error)
+
+func askAuthorize(ctx context.Context, url string, n int) (*http.Request, error) {
+	body := fmt.Sprintf(`{"auth_requirement":{"provider_id":"hooli","provider_type":"oauth2","oauth2":{"scopes":["read"]}},"user_id":%q}`, user(n))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/auth/authorize", strings.NewReader(body))
+	if err == nil {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", benchKey)
+	}
+	return req, err
+}
+
+func askStatus(ctx context.Context, url string, n int) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/v1/auth/status?id=ac_conn_%026d", url, n), nil)
+	if err == nil {
+		req.Header.Set("Authorization", benchKey)
+	}
+	return req, err
+}
+
+// burst asks for a while with several clients at once, each on a connection that it keeps. Users are
+// drawn at random among the first so many.
+func burst(ctx context.Context, ask question, url string, users, workers int, each time.Duration) (figures, error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: workers, MaxConnsPerHost: workers}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	times := make([][]time.Duration, workers)
+	errs := make([]error, workers)
+	started := time.Now()
+	var all sync.WaitGroup
+	for w := range workers {
+		all.Go(func() {
+			for time.Since(started) < each && errs[w] == nil {
+				began := time.Now()
+				errs[w] = once(ctx, client, ask, url, rand.IntN(users))
+				times[w] = append(times[w], time.Since(began))
+			}
+		})
+	}
+	all.Wait()
+	took := time.Since(started)
+	for _, err := range errs {
+		if err != nil {
+			return figures{}, err
+		}
+	}
+	latencies := slices.Sorted(slices.Values(slices.Concat(times...)))
+	return figures{
+		perSecond: float64(len(latencies)) / took.Seconds(),
+		p50:       latencies[len(latencies)/2], p99: latencies[len(latencies)*99/100],
+	}, nil
+}
+
+func once(ctx context.Context, client *http.Client, ask question, url string, n int) error {
+	req, err := ask(ctx, url, n)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK || !strings.Contains(string(body), `"status":"completed"`) {
+		return fmt.Errorf("%s answered %s: %.200s", req.URL.Path, res.Status, body)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+// Command bench measures a running engine from outside, in one run beside a bare net/http handler that
+// returns the same bytes, and prints ratios. The machine may be shared: rounds of the candidates
+// alternate, and medians of the ratios within a round are what counts.
+//
+//	go run ./bench             # all of it, with a million connections: about five minutes
+//	go run ./bench -short      # a few seconds, to see that it runs; such figures mean nothing
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+)
+
+// plan is how much is measured.
+type plan struct {
+	rounds  int
+	each    time.Duration
+	workers int
+	few     int
+	many    int
+	starts  int
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	p := plan{rounds: 7, each: 2 * time.Second, workers: 16, few: 1000, many: 1_000_000, starts: 9}
+	short := flag.Bool("short", false, "only see that it runs")
+	bareAt := flag.String("bare", "", "serve the bare handler at this address (used by bench itself)")
+	flag.IntVar(&p.rounds, "rounds", p.rounds, "how many rounds")
+	flag.DurationVar(&p.each, "each", p.each, "how long each candidate is measured in a round")
+	flag.IntVar(&p.workers, "workers", p.workers, "how many clients ask at once")
+	flag.IntVar(&p.many, "many", p.many, "how many connections the large database has")
+	flag.Parse()
+	if *bareAt != "" {
+		return serveBare(ctx, *bareAt)
+	}
+	if *short {
+		p = plan{rounds: 1, each: 200 * time.Millisecond, workers: 4, few: 100, many: 1000, starts: 1}
+	}
+	dir, err := os.MkdirTemp("", "keybearer-bench-")
+	if err != nil {
+		return err
+	}
+	err = measure(ctx, p, dir)
+	return errors.Join(err, os.RemoveAll(dir))
+}

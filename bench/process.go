@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const benchKey = "arc_A-KEY-FOR-MEASURING-ONLY"
+
+// process is a server that is measured.
+type process struct {
+	name string
+	url  string
+	cmd  *exec.Cmd
+	log  *os.File
+	took time.Duration // from start to the first healthy answer
+}
+
+// begin starts a command and waits until it answers with 200.
+func begin(ctx context.Context, name, dir, url, health string, cmd *exec.Cmd) (*process, error) {
+	log, err := os.Create(filepath.Join(dir, name+".log"))
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = log, log
+	p := &process{name: name, url: url, cmd: cmd, log: log}
+	started := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+health, nil)
+		if err != nil {
+			return nil, errors.Join(err, p.stop())
+		}
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				p.took = time.Since(started)
+				return p, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			said, _ := os.ReadFile(log.Name())
+			return nil, errors.Join(fmt.Errorf("%s did not answer; it said: %s", name, said), p.stop())
+		case <-look.C:
+		}
+	}
+}
+
+func (p *process) stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	err := p.cmd.Wait()
+	return errors.Join(err, p.log.Close())
+}
+
+// resident is the process's memory that is in RAM, in MiB (Linux).
+func (p *process) resident() (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+			kib, err := strconv.ParseFloat(fields[1], 64)
+			return kib / 1024, err
+		}
+	}
+	return 0, errors.New("the kernel does not tell VmRSS")
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
+
+const engineYAML = `
+api: {host: 127.0.0.1, port: %d}
+auth:
+  session_verification: {unsafe_skip_verification: true}
+  providers:
+    - id: hooli
+      client_id: client
+      client_secret: a-secret-for-measuring
+      oauth2:
+        pkce: {enabled: true}
+        authorize_request: {endpoint: "https://hooli.example/authorize"}
+        token_request: {endpoint: "https://hooli.example/token"}
+        refresh_request: {endpoint: "https://hooli.example/token"}
+`
+
+// startEngine starts the binary on a data folder.
+func startEngine(ctx context.Context, binary, name, dir string) (*process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "engine.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, engineYAML, port), 0o600); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, binary, "serve", "--config", file, "--data", dir)
+	cmd.Env = append(os.Environ(), "KEYBEARER_API_KEY="+benchKey, "KEYBEARER_ADMIN_PASSWORD=for-measuring-only")
+	return begin(ctx, name, dir, fmt.Sprintf("http://127.0.0.1:%d", port), "/v1/health", cmd)
+}
+
+// startBare starts this program again as the bare handler, which answers everything with the bytes of
+// a file.
+func startBare(ctx context.Context, dir string, body []byte) (*process, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	cmd := exec.CommandContext(ctx, self, "-bare", address)
+	cmd.Env = append(os.Environ(), bareBody+"="+string(body))
+	return begin(ctx, "bare", dir, "http://"+address, "/", cmd)
+}
+
+const bareBody = "KEYBEARER_BENCH_BODY"
+
+// serveBare is the limit that the engine is compared with: net/http, and nothing else.
+func serveBare(ctx context.Context, address string) error {
+	body := []byte(os.Getenv(bareBody))
+	server := &http.Server{Addr: address, ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(body)
+	})}
+	done := make(chan error, 1)
+	go func() { done <- server.ListenAndServe() }() // received below
+	terminated := make(chan os.Signal, 1)
+	notify(terminated)
+	select {
+	case <-ctx.Done():
+	case <-terminated:
+	case err := <-done:
+		return err
+	}
+	err := server.Close()
+	if served := <-done; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
