@@ -101,21 +101,20 @@ func (c *checker) definition(p *Provider, at []string) {
 }
 
 // publicClient reports whether the entry has no client_secret. One that is there, but empty after
-// expansion, is reported: it was meant to be there.
+// expansion, is an error: it was meant to be there, and the provider would say so only to a user.
 func (c *checker) publicClient(p *Provider, at []string) bool {
 	at = append(at, "client_secret")
 	written, _, ok := c.where(at)
 	switch {
 	case !p.ClientSecret.IsZero() || written.failed:
 		return false
-	case !ok || len(written.refs) == 0:
-		return true
-	case p.Definition.PKCE.On():
-		c.doubt("the value is empty, so this is a public client"+c.because(written), at...)
-	default:
-		c.wrong("the value is empty; a client without PKCE needs its client_secret", at...)
+	case ok && len(written.refs) > 0:
+		c.wrong("the value is empty; set it, or remove client_secret if this is a public client", at...)
+		return false
+	case p.ProviderID != "" && strings.Contains(p.Definition.TokenRequest.Params["client_secret"], "{{"):
+		c.doubt(fmt.Sprintf("clients of %s usually have a client_secret, and this one has none", p.ProviderID), at...)
 	}
-	return false
+	return true
 }
 
 // withoutExpanded takes a value that came from an expansion out of a message that was made elsewhere.
