@@ -53,8 +53,8 @@ func serveArgs(config, data string) []string {
 	return []string{"serve", "--config", config, "--data", data}
 }
 
-func sandboxArgs(port int, callback string) []string {
-	return []string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--callback", callback}
+func sandboxArgs(address, control, callback string) []string {
+	return []string{"sandbox", "--listen", address, "--control", control, "--callback", callback}
 }
 
 // providerConfig is one entry of auth.providers, with the environment that it refers to.
@@ -71,6 +71,7 @@ type engineOptions struct {
 	publicHost  string
 	verifierURL string
 	confirmPage string // default never
+	callback    string // auth.callback, default per_provider
 	providers   []providerConfig
 	args        []string // added to the command line
 }
@@ -139,6 +140,9 @@ func (o engineOptions) yaml() string {
 		o.confirmPage = "never"
 	}
 	fmt.Fprintf(&b, "  confirm_page: %s\n", o.confirmPage)
+	if o.callback != "" {
+		fmt.Fprintf(&b, "  callback: %s\n", o.callback)
+	}
 	b.WriteString("  providers:\n")
 	for _, p := range o.providers {
 		for line := range strings.Lines(strings.TrimPrefix(p.yaml, "\n")) {
@@ -209,6 +213,11 @@ func (e *engine) keptItsSecrets(t *testing.T) {
 			}
 		}
 	}
+}
+
+// sharedCallback is where every provider sends the browser back to with auth.callback: shared.
+func sharedCallback(port int) string {
+	return fmt.Sprintf("http://127.0.0.1:%d/api/v1/oauth/callback", port)
 }
 
 // callback is where a provider from the file sends the browser back to.

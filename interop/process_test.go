@@ -16,7 +16,7 @@ import (
 
 // patience bounds every wait for another process. It is long because it is only
 // ever used up by a failure; two cores under the race detector can be slow.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // command says what to run. The child sees PATH, HOME and env, nothing else of
 // the test's environment, so that a developer's own settings change nothing.

@@ -25,7 +25,7 @@ func TestAnExpiredTokenIsRefreshedOnceHoweverManyAsk(t *testing.T) {
 	app := clients()[0].start(t, h.engine.URL, h.engine.Key, "hooli", appUser, "scope1")
 	newPerson(t, "gavin").consents(t, app.next(t, "please_complete").URL)
 	first := app.next(t, "completed")
-	waitUntilRefused(t, h.oidc.UserinfoEndpoint, first.Token)
+	waitUntilExpired(t, h.oidc.UserinfoEndpoint, first.Token)
 	before := h.oidc.refreshes(t)
 
 	for _, d := range drivers {
@@ -63,7 +63,7 @@ func TestRotatedRefreshTokensLastThroughARestart(t *testing.T) {
 	token := app.next(t, "completed").Token
 
 	for range 2 {
-		waitUntilRefused(t, h.oidc.UserinfoEndpoint, token)
+		waitUntilExpired(t, h.oidc.UserinfoEndpoint, token)
 		h.engine.restart(t)
 		next := c.start(t, h.engine.URL, h.engine.Key, "hooli", appUser, "scope1").next(t, "completed").Token
 		if next == token {

@@ -1,6 +1,8 @@
 package interop_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,23 +13,43 @@ import (
 // sandbox is a running `keybearer sandbox`: the engine's own Atlassian.
 type sandbox struct {
 	URL        string
-	enginePort int
+	enginePort int // where an engine must listen for its callback to be the registered one
 	secret     string
+	controlURL string
 }
 
 const sandboxApp = "sandbox-app"
 
-func startSandbox(t *testing.T) *sandbox {
+func startSandbox(t *testing.T, args ...string) *sandbox {
 	t.Helper()
-	port := freePort(t)
-	s := &sandbox{URL: fmt.Sprintf("http://127.0.0.1:%d", port), enginePort: freePort(t), secret: nonce("sandbox")}
+	address, control := fmt.Sprintf("127.0.0.1:%d", freePort(t)), fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	s := &sandbox{URL: "http://" + address, controlURL: "http://" + control, enginePort: freePort(t), secret: nonce("sandbox")}
 	p := run(t, "keybearer sandbox", command{
 		path: os.Getenv(binaryVariable), dir: t.TempDir(),
 		env:  []string{"KEYBEARER_SANDBOX_SECRET=" + s.secret},
-		args: sandboxArgs(port, callback(s.enginePort, "default-atlassian")),
+		args: append(sandboxArgs(address, control, callback(s.enginePort, "default-atlassian")), args...),
 	})
-	waitReady(t, p, s.URL+"/", func(*http.Response) bool { return true })
+	waitReady(t, p, s.controlURL+"/control/clock", func(resp *http.Response) bool { return resp.StatusCode == http.StatusOK })
 	return s
+}
+
+// control does what an Atlassian user or administrator could do behind the engine's back.
+func (s *sandbox) control(t *testing.T, path string, body any) {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatalf("asking the sandbox for %s: %v", path, err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.controlURL+path, bytes.NewReader(text))
+	if err != nil {
+		t.Fatalf("asking the sandbox for %s: %v", path, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("asking the sandbox for %s: %v", path, err)
+	}
+	read(t, resp, http.StatusOK, nil)
 }
 
 // definition is the seeds' entry for Atlassian, with the sandbox in the place of Atlassian's hosts.

@@ -28,7 +28,7 @@ func TestCredentialsAreNeverSentTwice(t *testing.T) {
 	app := c.start(t, e.URL, e.Key, "hooli", appUser, "scope1")
 	newPerson(t, "gavin").consents(t, app.next(t, "please_complete").URL)
 	token := app.next(t, "completed").Token
-	waitUntilRefused(t, oidc.UserinfoEndpoint, token)
+	waitUntilExpired(t, oidc.UserinfoEndpoint, token)
 	c.start(t, e.URL, e.Key, "hooli", appUser, "scope1").next(t, "completed")
 
 	requests := append(oidc.tokenRequests(t, "authorization_code"), oidc.tokenRequests(t, "refresh_token")...)
