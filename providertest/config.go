@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -100,16 +101,16 @@ func (c Config) withDefaults() Config {
 func (c Config) check() error {
 	for _, style := range c.AuthStyles {
 		if style != AuthBasic && style != AuthPost && style != AuthBearer {
-			return fmt.Errorf("AuthStyles has %q, but it may have basic, post and bearer", style)
+			return fmt.Errorf("unknown style %q in AuthStyles: it may have basic, post and bearer", style)
 		}
 	}
 	for _, format := range c.Formats {
 		if format != "form" && format != "json" {
-			return fmt.Errorf("Formats has %q, but it may have form and json", format)
+			return fmt.Errorf("unknown format %q in Formats: it may have form and json", format)
 		}
 	}
 	if len(c.Users) == 0 {
-		return fmt.Errorf("Users is empty")
+		return errors.New("no user in Users")
 	}
 	return nil
 }
@@ -128,7 +129,7 @@ func (c Client) mayReturnTo(uri string) bool {
 		return true
 	}
 	u, err := url.Parse(uri)
-	if err != nil || !c.Public || u.Port() == "" || u.User != nil {
+	if err != nil || !c.Public || u.Port() == "" {
 		return false
 	}
 	if host := u.Hostname(); host != "127.0.0.1" && host != "::1" {

@@ -31,26 +31,36 @@ func cutOff(_ *Call, a *Answer, _ string) *Answer {
 	return a
 }
 
+// padding is white space, which may stand before a JSON value.
+const padding = " "
+
 // padded puts n bytes in front of an object's other members, or of whatever
 // else the body is.
 func padded(body []byte, n int) []byte {
 	if rest, ok := bytes.CutPrefix(body, []byte("{")); ok {
-		return slices.Concat([]byte(`{"padding":"`), bytes.Repeat([]byte("x"), n), []byte(`",`), rest)
+		return slices.Concat([]byte(`{"padding":"`), bytes.Repeat([]byte(padding), n), []byte(`",`), rest)
 	}
-	return append(bytes.Repeat([]byte(" "), n), body...)
+	return append(bytes.Repeat([]byte(padding), n), body...)
 }
 
 func gzipBomb(_ *Call, a *Answer, _ string) *Answer {
 	if a.Status/100 != 2 {
 		return a
 	}
-	var packed bytes.Buffer
-	zip := gzip.NewWriter(&packed)
-	// Writing to memory does not fail.
-	_, _ = zip.Write(padded(a.Body, 32<<20))
-	_ = zip.Close()
-	a.Body = packed.Bytes()
+	const all, piece = 16 << 20, 1 << 20
+	head, tail, _ := bytes.Cut(padded(a.Body, piece), bytes.Repeat([]byte(padding), piece))
+	// A gzip file may consist of several: one piece is enough to pack.
+	a.Body = slices.Concat(packed(head), bytes.Repeat(packed(bytes.Repeat([]byte(padding), piece)), all/piece), packed(tail))
 	return a.With("Content-Encoding", "gzip")
+}
+
+func packed(plain []byte) []byte {
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	// Writing to memory does not fail.
+	_, _ = zip.Write(plain)
+	_ = zip.Close()
+	return out.Bytes()
 }
 
 // withMember puts one more member in front of an object's others, known name

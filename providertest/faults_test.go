@@ -178,7 +178,7 @@ func checks() map[string]check {
 		"closed": broken, "lost": broken, "cut_off": broken,
 		"truncated": all(success, notJSON),
 		"empty":     all(success, func(t *testing.T, r reply) { t.Helper(); longer(0)(t, r); lacksBody(t, r) }),
-		"huge":      all(success, longer(10<<20)), "gzip_bomb": all(success, longer(32<<20)),
+		"huge":      all(success, longer(10<<20)), "gzip_bomb": all(success, longer(16<<20)),
 		"deep": all(success, longer(400_000)), "json_null": all(success, exactly("null")),
 		"json_list": all(success, has("["), startsWith("[")),
 		"text_plain": all(success, func(t *testing.T, r reply) {

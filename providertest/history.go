@@ -8,7 +8,7 @@ import (
 )
 
 // maxRecords bounds the history; see [History.Dropped].
-const maxRecords = 50_000
+const maxRecords = 20_000
 
 // History is what a server was asked and what it made of it. It is the judge
 // in tests: a client that says "I refreshed once" is believed when
@@ -90,7 +90,7 @@ func (h *History) Families() []string {
 }
 
 // Dropped says how many of the oldest records were forgotten because the
-// history was full (50,000 records).
+// history was full (20,000 records).
 func (h *History) Dropped() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -127,12 +127,13 @@ func (h *History) Await(ctx context.Context, enough func([]Record) bool) error {
 // AwaitCalls returns when at least n requests have arrived at an endpoint.
 func (h *History) AwaitCalls(ctx context.Context, at Endpoint, n int) error {
 	return h.Await(ctx, func(rs []Record) bool {
+		calls := 0
 		for _, r := range rs {
 			if r.Endpoint == at {
-				n--
+				calls++
 			}
 		}
-		return n <= 0
+		return calls >= n
 	})
 }
 

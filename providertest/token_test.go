@@ -73,6 +73,15 @@ func TestVerifierWithoutChallengeIsRefused(t *testing.T) {
 	want(t, "exchange", b.post("/token", b.codeForm(code)), 400, "invalid_grant")
 }
 
+func TestVerifierHasToBeLongEnough(t *testing.T) {
+	b := start(t, providertest.Config{})
+	q := b.request()
+	q.Set("code_challenge", challenge("too-short"))
+	form := b.codeForm(b.get(b.authorizeURL(q)).location.Query().Get("code"))
+	form.Set("code_verifier", "too-short")
+	want(t, "exchange", b.post("/token", form), 400, "invalid_grant")
+}
+
 func TestCodeExpires(t *testing.T) {
 	b := start(t, providertest.Config{})
 	code := b.code()
@@ -107,7 +116,8 @@ func TestRefreshRotatesAndReuseKillsTheFamily(t *testing.T) {
 func TestLeeway(t *testing.T) {
 	for name, successor := range map[string]bool{"sibling": false, "successor": true} {
 		t.Run(name, func(t *testing.T) {
-			b := start(t, providertest.Config{Leeway: time.Minute, Successor: successor})
+			now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+			b := start(t, providertest.Config{Leeway: time.Minute, Successor: successor, Clock: func() time.Time { return now }})
 			_, first := b.login()
 			second := b.refresh(first).text(t, "refresh_token")
 			b.server.Advance(59 * time.Second)

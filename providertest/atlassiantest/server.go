@@ -68,10 +68,10 @@ func New(c Config) *Server {
 
 func (c Config) check() error {
 	if c.LeewayAnswer != "sibling" && c.LeewayAnswer != "successor" {
-		return fmt.Errorf("LeewayAnswer is %q, but it must be sibling or successor", c.LeewayAnswer)
+		return fmt.Errorf("unknown LeewayAnswer %q: it must be sibling or successor", c.LeewayAnswer)
 	}
 	if c.DeadGrant != "unauthorized_client" && c.DeadGrant != "invalid_grant" {
-		return fmt.Errorf("DeadGrant is %q, but it must be unauthorized_client or invalid_grant", c.DeadGrant)
+		return fmt.Errorf("unknown DeadGrant %q: it must be unauthorized_client or invalid_grant", c.DeadGrant)
 	}
 	seen := map[string]bool{}
 	for _, app := range c.Apps {
