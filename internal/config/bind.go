@@ -196,51 +196,6 @@ func (b *binder) list(n *yaml.Node, path string, v reflect.Value, r rules) {
 	}
 }
 
-// entries lists the keys of a mapping with its merges (<<) written out: keys of its own win, then
-// earlier merges.
-func (b *binder) entries(n *yaml.Node, path string) []entry {
-	if len(n.Content) > 2*maxEntries {
-		b.refuse(n, path, fmt.Sprintf("%d keys are too many; allowed: at most %d", len(n.Content)/2, maxEntries))
-		return nil
-	}
-	var own, merged []entry
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, value := n.Content[i], n.Content[i+1]
-		switch {
-		case k.ShortTag() == "!!merge":
-			merged = append(merged, b.merge(value, path)...)
-		case resolve(k).Kind != yaml.ScalarNode:
-			b.fail(k, path, "a key must be a single text; a value that begins with {{ needs quotes around it")
-		default:
-			name := resolve(k).Value
-			own = append(own, entry{name: name, path: key(name), key: k, value: value})
-		}
-	}
-	for _, e := range merged {
-		if !slices.ContainsFunc(own, func(o entry) bool { return o.name == e.name }) {
-			own = append(own, e)
-		}
-	}
-	return own
-}
-
-func (b *binder) merge(n *yaml.Node, path string) []entry {
-	switch n = resolve(n); n.Kind {
-	case yaml.MappingNode:
-		return b.entries(n, path)
-	case yaml.SequenceNode:
-		var out []entry
-		for _, item := range n.Content {
-			if item = resolve(item); item.Kind == yaml.MappingNode {
-				out = append(out, b.entries(item, path)...)
-			}
-		}
-		return out
-	}
-	b.fail(n, path, "<< merges mappings only")
-	return nil
-}
-
 // disabled reports whether a provider entry says enabled: false.
 func (b *binder) disabled(entries []entry) bool {
 	for _, e := range entries {
@@ -273,23 +228,6 @@ func (b *binder) mismatch(n *yaml.Node, path, wanted string) {
 	b.refuse(n, path, message)
 }
 
-// setDefaults writes the defaults of the tags into a variable and the structs in it.
-func setDefaults(v reflect.Value) {
-	if v.Kind() != reflect.Struct || single(v) {
-		return
-	}
-	for _, f := range fields(v.Type()) {
-		into := v.FieldByIndex(f.index)
-		if f.rules.fallback != "" {
-			if problem := set(into, f.rules.fallback, f.rules); problem != "" {
-				panic("config: default of " + f.name + ": " + problem) // a programmer's mistake, met by every test
-			}
-			continue
-		}
-		setDefaults(into)
-	}
-}
-
 // single reports whether a variable takes one scalar.
 func single(v reflect.Value) bool {
 	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
@@ -300,47 +238,4 @@ func single(v reflect.Value) bool {
 		return true
 	}
 	return v.Type() == secretType()
-}
-
-func resolve(n *yaml.Node) *yaml.Node {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
-}
-
-func kind(n *yaml.Node) yaml.Kind { return resolve(n).Kind }
-
-func null(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && n.Style&yaml.TaggedStyle == 0
-}
-
-func kindName(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	}
-	return "a single value"
-}
-
-// join makes the path of a key below another; key makes a written key fit for a path.
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
-func key(name string) string {
-	for _, r := range name {
-		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`"'\:.[]`, r) {
-			return quoted(name)
-		}
-	}
-	if name == "" || len(name) > 60 {
-		return quoted(name)
-	}
-	return name
 }

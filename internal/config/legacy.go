@@ -69,13 +69,6 @@ func dialectOf(t reflect.Type) dialect {
 	return dialect{}
 }
 
-// entry is one key of a mapping, after merges and older spellings.
-type entry struct {
-	name       string // the key of today
-	path       string // as written, below the path of the mapping
-	key, value *yaml.Node
-}
-
 // modernize brings the keys of a mapping to those of today and notes each older one.
 func (b *binder) modernize(at string, t reflect.Type, entries []entry) []entry {
 	d := dialectOf(t)

@@ -78,3 +78,20 @@ func readRules(tag string) rules {
 	}
 	return r
 }
+
+// setDefaults writes the defaults of the tags into a variable and the structs in it.
+func setDefaults(v reflect.Value) {
+	if v.Kind() != reflect.Struct || single(v) {
+		return
+	}
+	for _, f := range fields(v.Type()) {
+		into := v.FieldByIndex(f.index)
+		if f.rules.fallback != "" {
+			if problem := set(into, f.rules.fallback, f.rules); problem != "" {
+				panic("config: default of " + f.name + ": " + problem) // a programmer's mistake, met by every test
+			}
+			continue
+		}
+		setDefaults(into)
+	}
+}
