@@ -103,6 +103,7 @@ func (b *Bench) Handle(at Endpoint, work func(*Call) *Answer) http.Handler {
 		call := readCall(r, at)
 		call.Record.Time = b.Now()
 		done := b.history.open(call.Record)
+		call.note = done
 		answer := b.faults.apply(at, call, work)
 		if answer.Callback != nil {
 			answer = b.bendCallback(answer)

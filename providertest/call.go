@@ -31,6 +31,8 @@ type Call struct {
 	Unreadable string
 	// Record is what the history will say; the endpoint fills it in.
 	Record *Record
+
+	note func() // writes the record down before the answer is ready
 }
 
 // Get returns a parameter's first value. One that is sent without a value

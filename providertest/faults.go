@@ -151,6 +151,7 @@ func (f *faults) apply(at Endpoint, c *Call, work func(*Call) *Answer) *Answer {
 		answer = set.kind.after(c, answer, set.Value)
 	}
 	if set.kind.hold == holdAfter {
+		c.note() // so that a tester can wait for the rotation itself
 		set.wait(c.Request.Context())
 	}
 	return answer

@@ -458,13 +458,21 @@ func TestHoldUntilReleased(t *testing.T) {
 			if err := b.server.History().AwaitCalls(ctx, providertest.Token, 2); err != nil {
 				t.Fatal(err)
 			}
+			if name == "hold_answer" {
+				err := b.server.History().Await(ctx, func(rs []providertest.Record) bool {
+					return rs[len(rs)-1].Outcome == providertest.Rotated
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
 			select {
 			case r := <-answered:
 				t.Fatalf("got an answer while held: %d", r.status)
 			default:
 			}
-			if name == "hold" && b.server.History().Rotations("") != worked {
-				t.Error("the server worked although the request was held before it")
+			if got := b.server.History().Rotations(""); got != worked {
+				t.Errorf("while held: got %d rotations, want %d", got, worked)
 			}
 			b.server.Release()
 			if r := <-answered; r.status != http.StatusOK {
