@@ -1,0 +1,73 @@
+package oauth
+
+import "slices"
+
+// What is to be checked in particular sections of a definition.
+
+func (c *checker) pkce(p PKCE) {
+	if m := p.CodeChallengeMethod; m != "" && m != "S256" {
+		c.fail("the only supported method is S256 (RFC 7636 section 4.2 forbids falling back to plain)", "pkce", "code_challenge_method")
+	}
+	switch {
+	case p.On():
+	case c.options.PublicClient:
+		c.fail("a client without client_secret needs PKCE: set pkce.enabled to true, or give the client_secret", "pkce")
+	default:
+		c.warn("PKCE is off: set pkce.enabled to true unless this server refuses it (RFC 9700 section 2.1.1)", "pkce")
+	}
+}
+
+func (c *checker) authorize(r Request) {
+	c.needed("authorize_request", r)
+	c.request("authorize_request", r)
+	if r.Method == "POST" {
+		c.fail("the browser is redirected there, which is always GET", "authorize_request", "method")
+	}
+}
+
+func (c *checker) exchange(r Request) {
+	c.needed("token_request", r)
+	c.tokenRequest("token_request", r)
+	if r.AuthMethod == AuthBearerAccessToken {
+		c.fail("there is no access token yet at this request", "token_request", "auth_method")
+	}
+}
+
+func (c *checker) tokenRequest(name string, r Request) {
+	c.request(name, r)
+	c.mapKeys(name, r.ResponseMap, tokenFieldNames()...)
+	if r.Method == "GET" {
+		c.warn("with GET the secrets stand in the URL, which servers write into their logs: use POST if this one takes it", name, "method")
+	}
+}
+
+func (c *checker) userInfo(u UserInfo) {
+	c.needed("user_info_request", u.Request)
+	c.request("user_info_request", u.Request)
+	if u.AuthMethod != "" && u.AuthMethod != AuthBearerAccessToken {
+		c.fail("the only supported value is bearer_access_token", "user_info_request", "auth_method")
+	}
+	if u.Triggers == nil {
+		c.warn("user info is never asked for: say when, like triggers: {on_token_grant: true, on_token_refresh: false}", "user_info_request", "triggers")
+	}
+}
+
+func (c *checker) introspection(i Introspection) {
+	c.needed("token_introspection_request", i.Request)
+	c.request("token_introspection_request", i.Request)
+	c.oneOf(i.ExpirationFormat, []string{ExpirationAbsolute, ExpirationRelative}, "token_introspection_request", "expiration_format")
+	c.mapKeys("token_introspection_request", i.ResponseMap, "expires_in", "scope")
+	if i.Triggers == nil {
+		c.fail("say when to introspect, like triggers: {on_token_grant: true, on_token_refresh: true}", "token_introspection_request", "triggers")
+	}
+}
+
+func (c *checker) rule(index string, r ErrorRule) {
+	c.oneOf(r.On, []string{AtCallback, AtToken, AtRefresh, AtUserInfo}, "errors", index, "on")
+	if !slices.Contains([]Class{Reconsent, Misconfigured, ScopeMissing, Transient, UserChoice}, r.Class) {
+		c.fail("use reconsent, config, scope, transient or user", "errors", index, "class")
+	}
+	if r.Status == 0 && r.Code == "" && r.Description == "" {
+		c.fail("a rule needs a condition: status, code or description", "errors", index)
+	}
+}
