@@ -122,6 +122,9 @@ func TestValidateCustomVerifier(t *testing.T) {
 	if got, want := r.str("next_uri"), "https://app.example.com/verify?flow_id="+flow+"&tenant=7"; got != want {
 		t.Errorf("got next_uri %q, want %q", got, want)
 	}
+	if !strings.Contains(r.text, "&tenant=7") { // people copy it out of a terminal
+		t.Errorf("the URL is not readable in %s", r.text)
+	}
 	confirmed := l.do("POST", "/v1/auth/confirm_user", `{"flow_id":"`+flow+`","user_id":"alice"}`).want(200, "")
 	if got := l.do("GET", "/v1/auth/status?id="+confirmed.str("auth_id"), "").want(200, "").str("status"); got != "completed" {
 		t.Errorf("got status %q, want completed", got)
