@@ -24,6 +24,7 @@ import (
 	"github.com/keybearer/keybearer/internal/httpapi"
 	"github.com/keybearer/keybearer/internal/pages"
 	"github.com/keybearer/keybearer/internal/sqlstore"
+	"github.com/keybearer/keybearer/seal"
 )
 
 const (
@@ -56,6 +57,7 @@ type Engine struct {
 	listener net.Listener
 	server   *http.Server
 	public   string
+	keyring  *seal.Keyring
 }
 
 // Start opens everything and begins to listen. On an error nothing stays open.
@@ -77,15 +79,14 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.store, err = openStore(ctx, cfg); err != nil {
 		return nil, err
 	}
-	keyring, err := rootKeys(ctx, cfg, e.store)
+	if e.keyring, err = rootKeys(ctx, cfg, e.store); err != nil {
+		return nil, err
+	}
+	static, err := fileProviders(cfg, e.keyring)
 	if err != nil {
 		return nil, err
 	}
-	static, err := fileProviders(cfg, keyring)
-	if err != nil {
-		return nil, err
-	}
-	if e.broker, err = e.newBroker(cfg, keyring, static); err != nil {
+	if e.broker, err = e.newBroker(cfg, e.keyring, static); err != nil {
 		return nil, err
 	}
 	if err := e.firstStart(ctx, cfg, o.Announce); err != nil {
@@ -137,7 +138,7 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 		SharedCallback: cfg.Auth.Callback == config.CallbackShared,
 		Confirm:        keybearer.ConfirmPage(cfg.Auth.ConfirmPage),
 		NextURIOrigins: cfg.Auth.NextURIOrigins,
-		Log: e.log, Now: e.now,
+		Log:            e.log, Now: e.now,
 	}
 	if sv := cfg.Auth.SessionVerification; sv != nil {
 		b.VerificationFixed = true
@@ -192,6 +193,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	work.Go(func() { e.prune(background) })
+	work.Go(func() { e.reseal(background) })
 	served := make(chan error, 1)
 	work.Go(func() { served <- e.server.Serve(e.listener) })
 

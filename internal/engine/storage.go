@@ -29,6 +29,7 @@ type store interface {
 	keybearer.SettingStore
 	KeyChecks(ctx context.Context) (map[string][]byte, error)
 	PutKeyCheck(ctx context.Context, id string, sealed []byte) error
+	DeleteKeyCheck(ctx context.Context, id string) error
 	Prune(ctx context.Context, now time.Time, keep sqlstore.Retention) (sqlstore.Pruned, error)
 	Ping(ctx context.Context) error
 	Close() error

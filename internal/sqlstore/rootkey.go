@@ -10,6 +10,8 @@ const (
 
 	rootKeyPut = `INSERT INTO root_keys (id, sealed_check) VALUES ($1, $2)
 		ON CONFLICT (id) DO UPDATE SET sealed_check = excluded.sealed_check`
+
+	rootKeyDelete = `DELETE FROM root_keys WHERE id = $1`
 )
 
 // KeyChecks gives, for each root key id that was ever used with this database, a known text that
@@ -38,4 +40,10 @@ func (db *DB) KeyChecks(ctx context.Context) (map[string][]byte, error) {
 func (db *DB) PutKeyCheck(ctx context.Context, id string, sealed []byte) error {
 	_, err := db.write.exec(ctx, rootKeyPut, id, sealed)
 	return db.failure(fmt.Sprintf("storing the check of root key %q", id), err)
+}
+
+// DeleteKeyCheck forgets a root key that seals nothing any more.
+func (db *DB) DeleteKeyCheck(ctx context.Context, id string) error {
+	_, err := db.write.exec(ctx, rootKeyDelete, id)
+	return db.failure(fmt.Sprintf("forgetting root key %q", id), err)
 }
