@@ -21,6 +21,9 @@ import (
 	"github.com/keybearer/keybearer/providertest"
 )
 
+// lanHost is a name of this machine that a browser takes for another machine, not for its own.
+const lanHost = "keys.test"
+
 // chrome is a headless Chromium with a fresh profile, the size of a telephone.
 type chrome struct {
 	t   *testing.T
@@ -36,7 +39,9 @@ func newChrome(t *testing.T) *chrome {
 	flags := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("disable-component-update", true),
+		// Nothing but this machine exists for it.
+		chromedp.Flag("host-resolver-rules", "MAP "+lanHost+" 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
 	)
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(stop)
@@ -45,7 +50,10 @@ func newChrome(t *testing.T) *chrome {
 	ctx, closeTab := chromedp.NewContext(ctx)
 	t.Cleanup(closeTab)
 	c := &chrome{t: t, ctx: ctx}
-	c.run(chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(2), chromedp.EmulateMobile))
+	// The first command starts the browser, which lives as long as its context.
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(2), chromedp.EmulateMobile)); err != nil {
+		t.Fatal(err)
+	}
 	if err := chromedp.Listen(ctx, c.listen); err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +78,13 @@ func (c *chrome) listen(event any) {
 
 func (c *chrome) run(actions ...chromedp.Action[chromedp.Void]) {
 	c.t.Helper()
-	if err := chromedp.Do(c.ctx, actions...); err != nil {
-		c.t.Fatal(err)
+	ctx, stop := context.WithTimeout(c.ctx, 30*time.Second)
+	defer stop()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		at, _ := chromedp.Run(c.ctx, chromedp.Location())
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.t.Fatalf("at %s: %v; the console says: %q", at, err, c.trouble)
 	}
 }
 
@@ -179,7 +192,7 @@ func appAt(t *testing.T) string {
 	}))
 	t.Cleanup(app.Close)
 	// A name instead of the number makes it another site, not only another origin.
-	return strings.Replace(app.URL, "127.0.0.1", "localhost", 1)
+	return under("localhost", app.URL)
 }
 
 func TestBrowserClickThrough(t *testing.T) {
@@ -270,6 +283,19 @@ func TestBrowserSignsInAndSwitches(t *testing.T) {
 		t.Errorf("got status %s, want completed", got)
 	}
 	c.quiet(l.url, l.provider.URL, app)
+}
+
+// Browsers send no Sec-Fetch-Site to plain http beyond their own machine: there the forms stand on
+// the Origin alone, which "no-referrer" would make null.
+func TestBrowserSendsFormsOnPlainHTTPInALocalNetwork(t *testing.T) {
+	l := newLab(t, options{publicHost: lanHost, confirm: keybearer.ConfirmAlways})
+	l.account("alice@example.com")
+	c := newChrome(t)
+	c.goTo(l.authorize("").URL, "Connect Hooli")
+	c.press(`//button[contains(., "Continue to Hooli")]`, "Sign in")
+	c.atProvider("Accept", "Sign in")
+	c.fill("#password", passwordOf)
+	c.press(`//button[.="Sign in"]`, "Hooli is connected")
 }
 
 func TestBrowserWorksByKeyboardAlone(t *testing.T) {

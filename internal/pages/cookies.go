@@ -110,8 +110,13 @@ func (s site) visits(r *http.Request) []visit {
 // keepVisit remembers one more, and forgets the oldest beyond maxCameBack.
 func (s site) keepVisit(w http.ResponseWriter, r *http.Request, latest visit) {
 	earlier := slices.DeleteFunc(s.visits(r), func(v visit) bool { return v.Flow == latest.Flow })
+	latest.Provider = clean(latest.Provider, 100)
 	all := append([]visit{latest}, earlier...)
-	s.setJSONCookie(w, flowsCookie, all[:min(len(all), maxCameBack)], browserLife)
+	for n := min(len(all), maxCameBack); n > 0; n-- {
+		if s.setJSONCookie(w, flowsCookie, all[:n], browserLife) {
+			return
+		}
+	}
 }
 
 // done is what the success page says. It travels in a cookie and not in the URL, so that nobody can
@@ -121,7 +126,10 @@ type done struct {
 	Provider string `json:"provider"`
 }
 
-func (s site) setDone(w http.ResponseWriter, d done) { s.setJSONCookie(w, doneCookie, d, doneLife) }
+func (s site) setDone(w http.ResponseWriter, d done) {
+	d.Provider = clean(d.Provider, 100)
+	s.setJSONCookie(w, doneCookie, d, doneLife) // the page can do without
+}
 
 func (s site) done(r *http.Request) done {
 	var d done
@@ -132,13 +140,16 @@ func (s site) done(r *http.Request) done {
 }
 
 // setJSONCookie keeps a small value in the browser. It is not signed: the person at the browser may
-// know it and may change it.
-func (s site) setJSONCookie(w http.ResponseWriter, name string, value any, life int) {
+// know it and may change it. It is not set, and false returned, when browsers would not keep it.
+func (s site) setJSONCookie(w http.ResponseWriter, name string, value any, life int) bool {
+	const longest = 3800 // RFC 6265 section 6.1 grants 4096 with name and attributes
 	text, err := json.Marshal(value)
-	if err != nil {
-		return // texts always encode; and every reader can do without
+	encoded := base64.RawURLEncoding.EncodeToString(text)
+	if err != nil || len(encoded) > longest {
+		return false
 	}
-	s.setCookie(w, name, base64.RawURLEncoding.EncodeToString(text), life)
+	s.setCookie(w, name, encoded, life)
+	return true
 }
 
 func (s site) jsonCookie(r *http.Request, name string, into any) bool {

@@ -49,8 +49,8 @@ type options struct {
 	config  func(*keybearer.Config)
 	client  func(*http.Request) netip.Addr
 	issuer  bool
-	// providerHost is what browsers call the provider, in place of 127.0.0.1.
-	providerHost string
+	// publicHost and providerHost are what browsers call the engine and the provider, in place of 127.0.0.1.
+	publicHost, providerHost string
 	// behind wraps the door, as a reverse proxy does.
 	behind func(http.Handler) http.Handler
 }
@@ -61,7 +61,7 @@ func newLab(t *testing.T, o options) *lab {
 	t.Helper()
 	l := &lab{t: t, log: &lockedBuffer{}, clock: &clock{now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.door.ServeHTTP(w, r) }))
-	l.url = "http://" + server.Listener.Addr().String() + o.prefix
+	l.url = under(o.publicHost, "http://"+server.Listener.Addr().String()) + o.prefix
 	l.provider = providertest.Start(t, providertest.Config{
 		Clients: []providertest.Client{{
 			ID: "lab", Secret: clientSecret,
@@ -75,7 +75,7 @@ func newLab(t *testing.T, o options) *lab {
 	}
 	hooli := keybearer.Provider{
 		Project: keybearer.DefaultProject, ID: "hooli", Status: keybearer.ProviderActive, Origin: keybearer.FromFile,
-		ClientID: "lab", Settings: hooliDefinition(strings.Replace(l.provider.URL, "127.0.0.1", cmp.Or(o.providerHost, "127.0.0.1"), 1)),
+		ClientID: "lab", Settings: hooliDefinition(under(o.providerHost, l.provider.URL)),
 	}
 	if hooli.ClientSecret, err = ring.Seal([]byte(clientSecret), hooli.SecretPlace()); err != nil {
 		t.Fatal(err)
@@ -105,6 +105,11 @@ func newLab(t *testing.T, o options) *lab {
 		}
 	})
 	return l
+}
+
+// under is a URL on this machine under another name, unless that is "".
+func under(host, url string) string {
+	return strings.Replace(url, "127.0.0.1", cmp.Or(host, "127.0.0.1"), 1)
 }
 
 func hooliDefinition(at string) oauth.Definition {

@@ -28,7 +28,7 @@ func (d *door) startPage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case page.Completed:
 		d.views.render(w, http.StatusOK, "success", successPage{
-			User: string(page.User), Provider: page.Provider, Next: page.NextURI, Before: true,
+			User: clean(string(page.User), maxUserID), Provider: clean(page.Provider, 100), Next: page.NextURI, Before: true,
 		})
 	case page.NeedsConfirmation || !topLevel(r):
 		d.withForm(w)

@@ -18,6 +18,22 @@ func TestStartPageSaysWhoAsksForWhat(t *testing.T) {
 		`action="/start/`+string(a.ID)+`"`)
 }
 
+// An app chooses the user id: it must not be able to write something else over the page.
+func TestNamesAreShownAsWhatTheyAre(t *testing.T) {
+	l := newLab(t, options{verify: skipVerification()})
+	a, err := l.app().Authorize(t.Context(), keybearer.AuthorizeRequest{ID: "hooli", User: "<i>alice</i>\u202eecila\u2028"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := newBrowser(t).get(a.URL)
+	expect(t, page, 200, "&lt;i&gt;alice&lt;/i&gt;")
+	for _, bad := range []string{"<i>", "\u202e", "\u2028"} {
+		if strings.Contains(page.body, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+}
+
 func TestGetAloneBeginsNothingWhenThePageAsks(t *testing.T) {
 	for name, o := range map[string]options{
 		"nothing verifies": {verify: skipVerification()},

@@ -52,7 +52,7 @@ func (d *door) confirm(w http.ResponseWriter, r *http.Request, v visit, user key
 		d.note(r, status, ref, err)
 		d.withForm(w)
 		d.views.render(w, status, "mismatch", mismatchPage{
-			SignedIn: string(user), Needed: v.User, ReturnTo: verifyPath(v), Reference: ref,
+			SignedIn: clean(string(user), maxUserID), Needed: v.User, ReturnTo: verifyPath(v), Reference: ref,
 		})
 	default:
 		d.fail(w, r, err)

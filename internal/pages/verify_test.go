@@ -130,6 +130,25 @@ func TestSeveralFlowsWaitForOneSignIn(t *testing.T) {
 	}
 }
 
+// Browsers drop cookies of more than 4096 bytes, and with them the way to the verifier.
+func TestLongUserIDsFitIntoTheCookie(t *testing.T) {
+	l := newLab(t, options{})
+	b := newBrowser(t)
+	for i := range 5 {
+		a, err := l.app().Authorize(t.Context(), keybearer.AuthorizeRequest{
+			ID: "hooli", User: keybearer.UserID(strings.Repeat("<", 255) + string(rune('0'+i))),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := b.get(b.consent(l, a))
+		if n := len(cookieOf(t, back, "keybearer-flows").String()); n > 4096 {
+			t.Errorf("the cookie has %d bytes, want 4096 at most", n)
+		}
+		expect(t, b.get(l.url+back.location(t)), 200, "Sign in")
+	}
+}
+
 func TestVerifierAfterTheTimeIsOver(t *testing.T) {
 	l := newLab(t, options{})
 	l.account("alice@example.com")

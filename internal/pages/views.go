@@ -102,8 +102,9 @@ const scopesAtOnce = 8
 
 func newStartPage(p keybearer.StartPage) startPage {
 	page := startPage{
-		ID: string(p.Authorization), App: strings.TrimPrefix(p.App, "key:"), Provider: p.Provider, Host: p.ProviderHost,
-		User: string(p.User), Scopes: describe(p.Scopes),
+		ID: string(p.Authorization), App: clean(strings.TrimPrefix(p.App, "key:"), 100),
+		Provider: clean(p.Provider, 100), Host: p.ProviderHost,
+		User: clean(string(p.User), maxUserID), Scopes: describe(p.Scopes),
 	}
 	if len(page.Scopes) > scopesAtOnce+1 {
 		page.Scopes, page.More = page.Scopes[:scopesAtOnce], page.Scopes[scopesAtOnce:]
