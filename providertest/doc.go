@@ -5,7 +5,7 @@
 // are bound to client, redirect URI and S256 challenge, refresh tokens rotate
 // and a reused one kills its whole family, no parameter may come twice. On top
 // of that it misbehaves on demand: [FaultKinds] is a table of named faults,
-// each seen at some real server, that can be switched on per endpoint and for
+// quirks of real servers and attacks, that can be switched on per endpoint and for
 // a number of requests ([Bench.Inject], or the control API). And it remembers:
 // [Bench.History] holds every request, with secrets hashed, so that a test can
 // judge a client by what it did and not by what it says.
