@@ -19,6 +19,7 @@ import (
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/catalog"
+	"github.com/keybearer/keybearer/internal/audit"
 	"github.com/keybearer/keybearer/internal/config"
 	"github.com/keybearer/keybearer/internal/egress"
 	"github.com/keybearer/keybearer/internal/httpapi"
@@ -53,6 +54,7 @@ type Engine struct {
 	log      *slog.Logger
 	now      func() time.Time
 	store    store
+	recorder *audit.Recorder
 	broker   *keybearer.Broker
 	listener net.Listener
 	server   *http.Server
@@ -86,6 +88,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
+	e.recorder = audit.New(audit.Config{Sink: e.store, Log: o.Log})
 	if e.broker, err = e.newBroker(cfg, e.keyring, static); err != nil {
 		return nil, err
 	}
@@ -138,7 +141,7 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 		SharedCallback: cfg.Auth.Callback == config.CallbackShared,
 		Confirm:        keybearer.ConfirmPage(cfg.Auth.ConfirmPage),
 		NextURIOrigins: cfg.Auth.NextURIOrigins,
-		Log:            e.log, Now: e.now,
+		Recorder:       e.recorder, Log: e.log, Now: e.now,
 	}
 	if sv := cfg.Auth.SessionVerification; sv != nil {
 		b.VerificationFixed = true
@@ -225,6 +228,9 @@ func (e *Engine) close(ctx context.Context) error {
 	}
 	if e.broker != nil {
 		errs = append(errs, e.broker.Close(ctx))
+	}
+	if e.recorder != nil {
+		errs = append(errs, e.recorder.Close(ctx))
 	}
 	if e.store != nil {
 		errs = append(errs, e.store.Close())

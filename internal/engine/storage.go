@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/internal/audit"
 	"github.com/keybearer/keybearer/internal/config"
 	"github.com/keybearer/keybearer/internal/sqlstore"
 	"github.com/keybearer/keybearer/seal"
@@ -27,6 +28,7 @@ type store interface {
 	keybearer.AccountStore
 	keybearer.SessionStore
 	keybearer.SettingStore
+	audit.Sink
 	KeyChecks(ctx context.Context) (map[string][]byte, error)
 	PutKeyCheck(ctx context.Context, id string, sealed []byte) error
 	DeleteKeyCheck(ctx context.Context, id string) error
