@@ -39,7 +39,11 @@ func sandboxCommand(w world) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintln(w.out, s.Manual(box.url)); err != nil {
+			manual := s.Manual(box.url)
+			if control != "" {
+				manual = s.Manual(box.url, "http://"+control)
+			}
+			if _, err := fmt.Fprintln(w.out, manual); err != nil {
 				return errors.Join(err, box.stop(c.Context()))
 			}
 			if !given || secret == "" {
