@@ -133,7 +133,7 @@ func (c *checker) security() {
 	for i, k := range keys {
 		at := []string{"security", "root_keys", strconv.Itoa(i)}
 		if first, ok := seen[k.ID]; ok && k.ID != "" {
-			c.wrong(fmt.Sprintf("the id %q is taken by security.root_keys[%d]; use another", k.ID, first), append(at, "id")...)
+			c.wrong(fmt.Sprintf("the id %s is taken by security.root_keys[%d]; use another", c.shownAs(k.ID, append(at, "id")...), first), append(at, "id")...)
 		} else {
 			seen[k.ID] = i
 		}
@@ -162,7 +162,11 @@ func (c *checker) rootKey(k RootKey, at []string) {
 	case !c.written(at...):
 	case value == "":
 		// The first half is what engines of this kind have always said; people search for it.
-		c.wrong("key value cannot be empty or whitespace (config section: security.root_keys[]): "+k.ID, at...)
+		id := k.ID
+		if named, _, _ := c.where(append(at[:3:3], "id")); len(named.refs) > 0 {
+			id = strings.Join(named.refs, "")
+		}
+		c.wrong("key value cannot be empty or whitespace (config section: security.root_keys[]): "+id, at...)
 	case value == developmentKey && !c.cfg.API.Development:
 		c.wrong("default-key-value is known to everybody; set a value of your own (openssl rand -base64 32), or api.development: true for a trial", at...)
 	case value != developmentKey && len(value) < 16:

@@ -18,6 +18,7 @@ type expander struct {
 	lookup    func(string) (string, bool)
 	dir       string // relative paths start here: the folder of the configuration
 	files     map[string]fileText
+	revealed  []string // what came out, where it is long enough to be told from other text
 	reference *regexp.Regexp
 	variable  *regexp.Regexp
 }
@@ -61,7 +62,11 @@ func (e *expander) expand(written string) expanded {
 		b.WriteString(written[begin:m[0]])
 		rest = written[m[1]:]
 		out.refs = append(out.refs, written[m[0]:m[1]])
-		b.WriteString(e.resolve(written[m[2]:m[3]], strings.TrimSpace(written[m[4]:m[5]]), &out))
+		value := e.resolve(written[m[2]:m[3]], strings.TrimSpace(written[m[4]:m[5]]), &out)
+		if len(value) >= 4 {
+			e.revealed = append(e.revealed, value)
+		}
+		b.WriteString(value)
 		if b.Len() > maxExpanded {
 			out.fault = fmt.Sprintf("the value is longer than %d KB after expansion", maxExpanded>>10)
 			out.text = ""

@@ -117,16 +117,23 @@ func (c *checker) publicClient(p *Provider, at []string) bool {
 	return true
 }
 
-// withoutExpanded takes a value that came from an expansion out of a message that was made elsewhere.
+// withoutExpanded keeps what came from an expansion out of a message that was made elsewhere. Such a
+// message may hold the value, a part of it or another form of it, so it is replaced as a whole.
 func (c *checker) withoutExpanded(message string, elements []string) string {
 	at, _, exact := c.where(elements)
-	if !exact || len(at.refs) == 0 {
+	switch {
+	case exact && len(at.refs) > 0 && c.expand(at.value.Value).text == "":
+		return message
+	case exact && len(at.refs) > 0:
+		message = "the value of " + quoted(strings.Join(at.refs, "")) + " is not allowed here"
+		if last := elements[len(elements)-1]; last == "endpoint" || last == "issuer" {
+			message += "; allowed: an absolute https URL without user info and fragment (http for this machine only, or with api.development: true)"
+		}
 		return message
 	}
-	value := c.expand(at.value.Value).text
-	for _, text := range []string{quoted(value), value} {
-		if len(text) > 2 {
-			message = strings.ReplaceAll(message, text, "the value of "+quoted(strings.Join(at.refs, "")))
+	for _, value := range c.revealed {
+		if strings.Contains(message, value) {
+			return "this does not go together with a value that came from an expansion"
 		}
 	}
 	return message
