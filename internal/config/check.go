@@ -133,7 +133,7 @@ func (c *checker) security() {
 	for i, k := range keys {
 		at := []string{"security", "root_keys", strconv.Itoa(i)}
 		if first, ok := seen[k.ID]; ok && k.ID != "" {
-			c.wrong(fmt.Sprintf("the id %s is taken by security.root_keys[%d]; use another", c.shownAs(k.ID, append(at, "id")...), first), append(at, "id")...)
+			c.wrong(fmt.Sprintf("%s is already the id of security.root_keys[%d]; use another", c.shownAs(k.ID, append(at, "id")...), first), append(at, "id")...)
 		} else {
 			seen[k.ID] = i
 		}

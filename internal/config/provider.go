@@ -19,7 +19,7 @@ func (c *checker) providers() {
 		}
 		if before, ok := first[p.ID]; ok && p.ID != "" {
 			there := c.cfg.Auth.Providers[before].Position
-			c.wrong(fmt.Sprintf("the id %s is taken by the entry in line %d; use another", c.shownAs(p.ID, append(at, "id")...), there.Line), append(at, "id")...)
+			c.wrong(fmt.Sprintf("%s is already the id of the entry in line %d; use another", c.shownAs(p.ID, append(at, "id")...), there.Line), append(at, "id")...)
 		} else {
 			first[p.ID] = i
 		}
