@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/catalog"
 	"github.com/keybearer/keybearer/internal/config"
 	"github.com/keybearer/keybearer/secret"
 )
@@ -15,6 +16,9 @@ import (
 func fileProviders(cfg *config.Config, sealer keybearer.Sealer) ([]keybearer.Provider, error) {
 	static := make([]keybearer.Provider, 0, len(cfg.Auth.Providers))
 	for _, entry := range cfg.Auth.Providers {
+		if _, known := catalog.Definition(entry.ProviderID); !entry.Enabled && entry.ProviderID != "" && !known {
+			continue // shipped templates list types that are not bundled here, all disabled
+		}
 		p := keybearer.Provider{
 			Project: keybearer.DefaultProject, ID: keybearer.ProviderID(entry.ID), Type: entry.ProviderID,
 			Description: entry.Description, Status: keybearer.ProviderActive, Origin: keybearer.FromFile, ClientID: entry.ClientID,
