@@ -35,10 +35,9 @@ func (c *Client) readToken(at string, r Request, got answer, requested []string)
 	fields := tokenFields(doc, r.ResponseMap)
 	out := TokenResponse{
 		AccessToken: token(fields["access_token"]), RefreshToken: token(fields["refresh_token"]), IDToken: token(fields["id_token"]),
-		IssuedAt: c.now(), Scopes: requested,
+		TokenType: Clean(text(fields["token_type"]), maxCode), IssuedAt: c.now(), Scopes: requested,
 	}
 	got.hide.add(out.AccessToken.Reveal(), out.RefreshToken.Reveal(), out.IDToken.Reveal())
-	out.TokenType = got.hide.clean(text(fields["token_type"]), maxCode)
 	switch denied := statesError(doc); {
 	case out.AccessToken.IsZero(), denied && at == AtToken:
 		return out, c.noToken(at, got, doc)
@@ -104,7 +103,7 @@ func (c *Client) unusable(at string, got answer, t TokenResponse) error {
 			return nil
 		}
 	}
-	e.Err = fmt.Errorf("the token has the type %q, not Bearer", t.TokenType)
+	e.Err = fmt.Errorf("the token has the type %q, not Bearer", got.hide.clean(t.TokenType, maxCode))
 	e.Advice = "List it under token_types if this provider's token is used like a bearer token"
 	return e
 }
