@@ -12,28 +12,27 @@ import (
 // app gets a link again instead of an error, and the new consent works.
 func TestARevokedAtlassianGrantBecomesANewLink(t *testing.T) {
 	t.Parallel()
-	withEachClient(t, func(t *testing.T, c published) {
-		s := startSandbox(t, "--token-life", shortLife.String())
-		e := startEngine(t, engineOptions{port: s.enginePort, providers: []providerConfig{s.definition()}})
-		start := func() *appRun { return c.start(t, e.URL, e.Key, "atlassian", appUser, "read:me") }
+	c := clients()[0]
+	s := startSandbox(t, "--token-life", shortLife.String())
+	e := startEngine(t, engineOptions{port: s.enginePort, providers: []providerConfig{s.definition()}})
+	start := func() *appRun { return c.start(t, e.URL, e.Key, "atlassian", appUser, "read:me") }
 
-		app := start()
-		newPerson(t, "alice").consents(t, app.next(t, "please_complete").URL)
-		first := app.next(t, "completed").Token
-		waitUntilExpired(t, s.URL+"/me", first)
+	app := start()
+	newPerson(t, "alice").consents(t, app.next(t, "please_complete").URL)
+	first := app.next(t, "completed").Token
+	waitUntilExpired(t, s.URL+"/me", first)
 
-		second := start().next(t, "completed").Token
-		if second == first {
-			t.Error("got the expired token")
-		}
-		whoHolds(t, s.URL+"/me", second)
+	second := start().next(t, "completed").Token
+	if second == first {
+		t.Error("got the expired token")
+	}
+	whoHolds(t, s.URL+"/me", second)
 
-		s.control(t, "/control/revoke", map[string]string{"account": "alice"})
-		waitUntilExpired(t, s.URL+"/me", second)
-		app = start()
-		newPerson(t, "alice").consents(t, app.next(t, "please_complete").URL)
-		whoHolds(t, s.URL+"/me", app.next(t, "completed").Token)
-	})
+	s.control(t, "/control/revoke", map[string]string{"account": "alice"})
+	waitUntilExpired(t, s.URL+"/me", second)
+	app = start()
+	newPerson(t, "alice").consents(t, app.next(t, "please_complete").URL)
+	whoHolds(t, s.URL+"/me", app.next(t, "completed").Token)
 }
 
 // TestAGrantThatGlewlwydForgotBecomesANewLink: its refusal of a dead refresh token
