@@ -70,6 +70,7 @@ type Recorder struct {
 
 	// Of the goroutine alone.
 	unwritten []line // were taken from waiting, and are in the log already
+	left      int64  // events that were left out since the last line about it
 	failures  int
 }
 

@@ -27,9 +27,13 @@ type sink struct {
 	events []keybearer.Event
 	err    error
 	hold   bool
+	gate   chan struct{} // each write waits for it, if it is set
 }
 
 func (s *sink) WriteEvents(ctx context.Context, events iter.Seq2[keybearer.Event, int64]) error {
+	if s.gate != nil {
+		<-s.gate
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hold {
@@ -138,10 +142,9 @@ func TestRepeatedEventsAreFolded(t *testing.T) {
 
 func TestWhatDoesNotFitIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s sink
+		s := sink{gate: make(chan struct{})}
 		r := audit.New(audit.Config{Sink: &s, Buffer: 3, FlushAt: 3})
 		defer closed(t, r)
-		s.mu.Lock() // the sink is busy with what it gets
 		for i := range 3 {
 			r.Record(t.Context(), event(keybearer.ActionStart, fmt.Sprint(i)))
 		}
@@ -149,7 +152,7 @@ func TestWhatDoesNotFitIsCounted(t *testing.T) {
 		for i := range 5 {
 			r.Record(t.Context(), event(keybearer.ActionStart, fmt.Sprint(10+i)))
 		}
-		s.mu.Unlock()
+		close(s.gate) // until now the sink was busy with the first three
 		synctest.Wait()
 		r.Record(t.Context(), event(keybearer.ActionStart, "after"))
 		time.Sleep(2 * time.Second)
@@ -176,7 +179,7 @@ func TestFailingSinkIsTriedAgainAndBounded(t *testing.T) {
 		s.want(t, "start 0 x1", "start 1 x1", "start 2 x1", "start 3 x1", "start after x1",
 			"audit.dropped 6 events were not recorded: they came faster than they could be written x1")
 		for text, want := range map[string]int{
-			"cannot be written": 1, "no space is left": 1, "is written again": 1, `action=start outcome=ok`: 5, "action=audit.dropped": 1,
+			"cannot be written": 1, "no space is left": 1, "is written again": 1, `action=start outcome=ok`: 11, "action=audit.dropped": 1,
 		} {
 			if got := strings.Count(log.String(), text); got != want {
 				t.Errorf("got %q %d times in the log, want %d:\n%s", text, got, want, &log)
@@ -232,6 +235,20 @@ func TestLogAloneWorks(t *testing.T) {
 		}
 		if strings.Contains(log.String(), "reason") {
 			t.Errorf("got %s, want empty fields left out", &log)
+		}
+	})
+}
+
+func TestLogAloneTellsWhatDidNotFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		r := audit.New(audit.Config{Buffer: 2, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		for i := range 5 {
+			r.Record(t.Context(), event(keybearer.ActionStart, fmt.Sprint(i)))
+		}
+		closed(t, r)
+		if !strings.Contains(log.String(), "3 events were not recorded") {
+			t.Errorf("got %s, want it to tell the three that did not fit", &log)
 		}
 	})
 }

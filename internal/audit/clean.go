@@ -47,7 +47,11 @@ func text[T ~string](s T) T {
 }
 
 func plain(s string) bool {
-	for _, r := range s {
+	i := 0
+	for i < len(s) && ' ' <= s[i] && s[i] <= '~' { // nearly all that ever comes
+		i++
+	}
+	for _, r := range s[i:] {
 		if r == utf8.RuneError || control(r) {
 			return false
 		}

@@ -41,19 +41,54 @@ func (r *Recorder) pause() {
 	}
 }
 
-// flush logs what is new and gives it to the sink, together with what the sink refused before.
+// flush logs what is new and gives it to the sink, together with what the sink refused before. Lines
+// that the sink has not taken count against the bound of the buffer: what is over goes to the log only.
 func (r *Recorder) flush() {
 	lines := r.take()
 	for _, l := range lines {
-		r.log.LogAttrs(context.Background(), slog.LevelInfo, "audit", attributes(l)...)
+		r.write(l)
 	}
 	if r.cfg.Sink == nil {
+		if r.left > 0 {
+			r.write(line{r.droppedEvent(), 1})
+			r.left = 0
+		}
 		return
 	}
-	r.unwritten = append(r.unwritten, lines...)
-	if len(r.unwritten) == 0 {
-		return
+	room := r.cfg.Buffer - len(r.unwritten)
+	for _, l := range lines[min(room, len(lines)):] {
+		r.left += l.times
 	}
+	r.unwritten = append(r.unwritten, lines[:min(room, len(lines))]...)
+	// The line about what was left out waits until there is room, so that it tells the whole of it.
+	if r.left > 0 && len(r.unwritten) < r.cfg.Buffer {
+		l := line{r.droppedEvent(), 1}
+		r.write(l)
+		r.unwritten, r.left = append(r.unwritten, l), 0
+	}
+	if len(r.unwritten) > 0 {
+		r.give()
+	}
+}
+
+// take empties the buffer.
+func (r *Recorder) take() []line {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lines := r.waiting
+	r.waiting = nil
+	clear(r.folded)
+	r.left += r.dropped
+	r.dropped = 0
+	return lines
+}
+
+func (r *Recorder) write(l line) {
+	r.log.LogAttrs(context.Background(), slog.LevelInfo, "audit", attributes(l)...)
+}
+
+// give hands the sink what it has not taken yet.
+func (r *Recorder) give() {
 	ctx, cancel := context.WithTimeout(r.life, sinkTimeout)
 	defer cancel()
 	if err := r.cfg.Sink.WriteEvents(ctx, each(r.unwritten)); err != nil {
@@ -68,33 +103,11 @@ func (r *Recorder) flush() {
 	r.unwritten, r.failures = nil, 0
 }
 
-// take empties the buffer. Lines that the sink has not taken yet count against its bound: what is
-// over is dropped here, the newest first.
-func (r *Recorder) take() []line {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	lines := r.waiting
-	r.waiting = nil
-	clear(r.folded)
-	if room := max(0, r.cfg.Buffer-len(r.unwritten)); len(lines) > room {
-		for _, l := range lines[room:] {
-			r.dropped += l.times
-		}
-		lines = lines[:room]
-	}
-	// The line about dropped events waits until there is room for what comes after it.
-	if r.dropped > 0 && len(lines)+len(r.unwritten) < r.cfg.Buffer {
-		lines = append(lines, line{r.droppedEvent(), 1})
-		r.dropped = 0
-	}
-	return lines
-}
-
 func (r *Recorder) droppedEvent() keybearer.Event {
 	return keybearer.Event{
 		Time: r.cfg.Now(), Project: keybearer.DefaultProject, Actor: "engine", Action: ActionDropped,
 		Outcome: string(keybearer.Unavailable),
-		Reason:  fmt.Sprintf("%d events were not recorded: they came faster than they could be written", r.dropped),
+		Reason:  fmt.Sprintf("%d events were not recorded: they came faster than they could be written", r.left),
 	}
 }
 
