@@ -16,7 +16,11 @@ import (
 const withheld = "text withheld: it repeats a secret of the request"
 
 // hider keeps the secrets of a request out of what its answer makes us say: providers echo requests.
-type hider struct{ secrets []string }
+type hider struct {
+	secrets []string
+	// cores are what every encoding leaves of the secrets; see core.
+	cores []string
+}
 
 func newHider(v values) hider {
 	var h hider
@@ -33,6 +37,11 @@ func (h *hider) add(texts ...string) {
 				h.secrets = append(h.secrets, form)
 			}
 		}
+		for _, form := range []string{core(text), core(unescapedFully(text))} {
+			if len(form) >= minCore && !slices.Contains(h.cores, form) {
+				h.cores = append(h.cores, form)
+			}
+		}
 	}
 	// The longest first, or a secret that begins with another would leave its tail behind.
 	slices.SortStableFunc(h.secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
@@ -45,20 +54,29 @@ func (h hider) clean(text string, limit int) string {
 	for _, s := range h.secrets {
 		text = strings.ReplaceAll(text, s, secret.Redacted)
 	}
-	if h.within(text) {
+	if h.shinesThrough(text, 2) {
 		return withheld
 	}
 	return cut(text, limit)
 }
 
-// within looks for the secrets through layers of URL, JSON, HTML and base64 encoding.
-func (h hider) within(text string) bool {
-	const layers = 4
-	for range layers {
-		for _, variant := range []string{text, strings.ReplaceAll(text, "+", " "), visible(text)} {
-			if h.in(variant) || slices.ContainsFunc(unbased(variant), h.in) {
-				return true
-			}
+// The bounds of the search: layers of escapes one in the other, and letters of a secret that are told
+// from chance.
+const (
+	maxLayers = 6
+	minCore   = 4
+)
+
+// shinesThrough looks for the secrets below layers of URL, JSON and HTML escapes, and of base64 to the
+// given depth.
+func (h hider) shinesThrough(text string, depth int) bool {
+	for range maxLayers {
+		letters := core(text)
+		if slices.ContainsFunc(h.cores, func(c string) bool { return strings.Contains(letters, c) }) {
+			return true
+		}
+		if depth > 0 && slices.ContainsFunc(unbased(text), func(plain string) bool { return h.shinesThrough(plain, depth-1) }) {
+			return true
 		}
 		inner := unescaped(text)
 		if inner == text {
@@ -66,27 +84,25 @@ func (h hider) within(text string) bool {
 		}
 		text = inner
 	}
-	return h.in(text)
-}
-
-func (h hider) in(text string) bool {
-	plain := unescaped(text) // base64 of a Basic header has form-encoded halves
-	for _, s := range h.secrets {
-		if strings.Contains(text, s) || strings.Contains(plain, s) {
-			return true
-		}
-	}
 	return false
 }
 
-// visible drops characters without a shape, such as zero-width spaces between letters.
-func visible(text string) string {
+// core is the letters and digits of a text, in lower case: what stays when blanks become plus signs,
+// and characters without a shape are put between letters.
+func core(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Cf, r) {
-			return -1
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
 		}
-		return r
+		return -1
 	}, text)
+}
+
+func unescapedFully(text string) string {
+	for range maxLayers {
+		text = unescaped(text)
+	}
+	return text
 }
 
 // unescaped undoes one layer of %XX, \uXXXX, \x and &name; escapes.
@@ -126,13 +142,13 @@ func hex(text string, i, n int) int64 {
 }
 
 // unbased decodes what could be base64 in a text, from each of the four places where its first
-// group may begin.
+// group may begin. Blanks do not end it, since mail breaks it into lines.
 func unbased(text string) []string {
 	var out []string
-	runs := strings.FieldsFunc(strings.NewReplacer("-", "+", "_", "/").Replace(text), func(r rune) bool {
+	text = strings.NewReplacer("-", "+", "_", "/", " ", "").Replace(text)
+	for run := range strings.FieldsFuncSeq(text, func(r rune) bool {
 		return r != '+' && r != '/' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	})
-	for _, run := range runs {
+	}) {
 		for start := range min(4, len(run)) {
 			whole := run[start:]
 			if len(whole)%4 == 1 {

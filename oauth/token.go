@@ -44,7 +44,7 @@ func (c *Client) readToken(at string, r Request, got answer, requested []string)
 	case denied:
 		out.Warnings = append(out.Warnings, "the answer holds a token and an error: "+c.errorIn(at, got, doc).Code)
 	}
-	if err := c.unusable(at, got, out); err != nil {
+	if err := c.unusable(at, got, out.AccessToken, text(fields["token_type"])); err != nil {
 		return out, err
 	}
 	if list := scopeList(fields["scope"], c.Definition.Delimiter()); len(list) > 0 {
@@ -91,19 +91,19 @@ func (c *Client) noToken(at string, got answer, doc any) *Error {
 // unusable refuses what does not go into an Authorization header: a text that would end it, and tokens
 // that need a proof with every use. A DPoP token that is sent as a bearer token fails, or worse, works
 // (RFC 9449 section 7.2).
-func (c *Client) unusable(at string, got answer, t TokenResponse) error {
+func (c *Client) unusable(at string, got answer, access secret.String, kind string) error {
 	e := &Error{At: at, Status: got.status, Class: Misconfigured, Uncertain: true}
-	if strings.ContainsFunc(t.AccessToken.Reveal(), func(r rune) bool { return r < ' ' || r > '~' }) { // RFC 6749 appendix A.12
+	if strings.ContainsFunc(access.Reveal(), func(r rune) bool { return r < ' ' || r > '~' }) { // RFC 6749 appendix A.12
 		e.Err = errors.New("the access token has characters that a token may not have")
 		e.Advice = "Check response_map.access_token: it finds something else than a token"
 		return e
 	}
 	for _, allowed := range append([]string{"", "bearer"}, c.Definition.TokenTypes...) {
-		if strings.EqualFold(t.TokenType, allowed) {
+		if strings.EqualFold(kind, allowed) {
 			return nil
 		}
 	}
-	e.Err = fmt.Errorf("the token has the type %q, not Bearer", got.hide.clean(t.TokenType, maxCode))
+	e.Err = fmt.Errorf("the token has the type %q, not Bearer", got.hide.clean(kind, maxCode))
 	e.Advice = "List it under token_types if this provider's token is used like a bearer token"
 	return e
 }
