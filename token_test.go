@@ -22,7 +22,7 @@ func TestFailureThatMayPassKeepsTheGrant(t *testing.T) {
 	for fault, kind := range map[string]keybearer.Kind{
 		"server_error": keybearer.ProviderAway, "unavailable": keybearer.ProviderAway, "too_many": keybearer.ProviderAway,
 		"closed": keybearer.ProviderAway, "html_error": keybearer.ProviderAway,
-		"html": keybearer.ProviderRefused, "redirect_302": keybearer.ProviderRefused,
+		"html": keybearer.ProviderAway, "redirect_302": keybearer.ProviderRefused,
 		"invalid_client": keybearer.ProviderRefused,
 	} {
 		t.Run(fault, func(t *testing.T) {
