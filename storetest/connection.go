@@ -197,6 +197,8 @@ func connectionDelete(t *testing.T, s Stores) {
 	ok(t, s.Connections.DeleteConnection(ctx, c.Project, c.ID, 2))
 	_, err := s.Connections.ConnectionByID(ctx, c.Project, c.ID)
 	wantKind(t, "ConnectionByID after the deletion", err, keybearer.NotFound)
+	_, err = s.Connections.Connection(ctx, c.Ref)
+	wantKind(t, "Connection after the deletion", err, keybearer.NotFound)
 	wantKind(t, "deleting again", s.Connections.DeleteConnection(ctx, c.Project, c.ID, 2), keybearer.NotFound)
 	must[keybearer.Connection](t)(s.Connections.Connection(ctx, connection(2).Ref))
 	must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, c, 0))

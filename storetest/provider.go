@@ -118,6 +118,7 @@ func providerDelete(t *testing.T, s Stores) {
 	ctx := t.Context()
 	must[keybearer.Provider](t)(s.Providers.PutProvider(ctx, provider(1), 0))
 	must[keybearer.Provider](t)(s.Providers.PutProvider(ctx, provider(2), 0))
+	same(t, "Providers", providers(t, s, project), []keybearer.Provider{keptProvider(provider(1), 1), keptProvider(provider(2), 1)})
 	wantKind(t, "DeleteProvider in another project", s.Providers.DeleteProvider(ctx, "other", provider(1).ID), keybearer.NotFound)
 	ok(t, s.Providers.DeleteProvider(ctx, project, provider(1).ID))
 	same(t, "Providers", providers(t, s, project), []keybearer.Provider{keptProvider(provider(2), 1)})

@@ -15,3 +15,9 @@ func (db *DB) Cached() int {
 	defer c.mu.Unlock()
 	return len(c.young) + len(c.old)
 }
+
+// PragmaOf reads a setting of the connection that writes.
+func (db *DB) PragmaOf(ctx context.Context, name string) (value string, err error) {
+	err = db.write.QueryRowContext(ctx, "PRAGMA "+name).Scan(&value)
+	return value, err
+}

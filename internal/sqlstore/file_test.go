@@ -161,3 +161,15 @@ func TestClosedDatabaseSaysSo(t *testing.T) {
 		t.Errorf("got %v from a closed database, want unavailable", err)
 	}
 }
+
+// A power cut cannot be tried here; these settings are what SQLite's promises about one rest on.
+func TestSettingsOfTheWriter(t *testing.T) {
+	db := open(t, sqlstore.Config{})
+	for name, want := range map[string]string{
+		"journal_mode": "wal", "synchronous": "2", "secure_delete": "1", "foreign_keys": "1", "busy_timeout": "5000",
+	} {
+		if got, err := db.PragmaOf(t.Context(), name); err != nil || got != want {
+			t.Errorf("got %s = %s, %v, want %s", name, got, err, want)
+		}
+	}
+}
