@@ -21,6 +21,7 @@ func notify(c chan<- os.Signal) { signal.Notify(c, syscall.SIGTERM) }
 type figures struct {
 	perSecond float64
 	p50, p99  time.Duration
+	cpu       time.Duration // processor time of the server for one request
 }
 
 // question makes a request for the n-th user.
@@ -46,7 +47,11 @@ func askStatus(ctx context.Context, url string, n int) (*http.Request, error) {
 
 // burst asks for a while with several clients at once, each on a connection that it keeps. Users are
 // drawn at random among the first so many.
-func burst(ctx context.Context, ask question, url string, users, workers int, each time.Duration) (figures, error) {
+func burst(ctx context.Context, ask question, server *process, users, workers int, each time.Duration) (figures, error) {
+	before, err := server.cpu()
+	if err != nil {
+		return figures{}, err
+	}
 	transport := &http.Transport{MaxIdleConnsPerHost: workers, MaxConnsPerHost: workers}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
@@ -58,7 +63,7 @@ func burst(ctx context.Context, ask question, url string, users, workers int, ea
 		all.Go(func() {
 			for time.Since(started) < each && errs[w] == nil {
 				began := time.Now()
-				errs[w] = once(ctx, client, ask, url, rand.IntN(users))
+				errs[w] = once(ctx, client, ask, server.url, rand.IntN(users))
 				times[w] = append(times[w], time.Since(began))
 			}
 		})
@@ -70,10 +75,15 @@ func burst(ctx context.Context, ask question, url string, users, workers int, ea
 			return figures{}, err
 		}
 	}
+	after, err := server.cpu()
+	if err != nil {
+		return figures{}, err
+	}
 	latencies := slices.Sorted(slices.Values(slices.Concat(times...)))
 	return figures{
 		perSecond: float64(len(latencies)) / took.Seconds(),
 		p50:       latencies[len(latencies)/2], p99: latencies[len(latencies)*99/100],
+		cpu: (after - before) / time.Duration(len(latencies)),
 	}, nil
 }
 

@@ -124,7 +124,7 @@ func compare(ctx context.Context, p plan, name string, ask question, bare, small
 			users int
 			into  *[]figures
 		}{{bare, p.few, &ofBare}, {small, p.few, &ofSmall}, {large, p.many, &ofLarge}} {
-			f, err := burst(ctx, ask, c.url, c.users, p.workers, p.each)
+			f, err := burst(ctx, ask, c.process, c.users, p.workers, p.each)
 			if err != nil {
 				return fmt.Errorf("%s at %s: %w", name, c.name, err)
 			}
@@ -135,17 +135,20 @@ func compare(ctx context.Context, p plan, name string, ask question, bare, small
 	}
 	fmt.Printf("\n%s, medians\n", name)
 	show := func(label string, fs []figures) {
-		fmt.Printf("  %-28s %8.0f requests/s   p50 %8s   p99 %8s\n", label, median(rates(fs)),
+		fmt.Printf("  %-28s %8.0f requests/s   p50 %8s   p99 %8s   %8s of processor\n", label, median(rates(fs)),
 			median(pick(fs, func(f figures) time.Duration { return f.p50 })).Round(10*time.Microsecond),
-			median(pick(fs, func(f figures) time.Duration { return f.p99 })).Round(10*time.Microsecond))
+			median(pick(fs, func(f figures) time.Duration { return f.p99 })).Round(10*time.Microsecond),
+			median(pick(fs, func(f figures) time.Duration { return f.cpu })).Round(time.Microsecond))
 	}
 	show("bare handler", ofBare)
 	show(fmt.Sprintf("engine, %d connections", p.few), ofSmall)
 	show(fmt.Sprintf("engine, %d connections", p.many), ofLarge)
 	p99 := func(f figures) float64 { return float64(f.p99) }
 	rate := func(f figures) float64 { return f.perSecond }
-	fmt.Printf("  engine / bare                %.2f of the requests/s (aim: at least 0.5), %.2f of the p99\n", ratio(ofSmall, ofBare, rate), ratio(ofSmall, ofBare, p99))
-	fmt.Printf("  cost at %d / at %d   %.2f (aim: within 1.2)\n", p.many, p.few, ratio(ofSmall, ofLarge, rate))
+	cpu := func(f figures) float64 { return float64(f.cpu) }
+	fmt.Printf("  engine / bare                %.2f of the requests/s (aim: at least 0.5), %.2f of the p99, %.2f of the processor time\n",
+		ratio(ofSmall, ofBare, rate), ratio(ofSmall, ofBare, p99), ratio(ofSmall, ofBare, cpu))
+	fmt.Printf("  cost at %d / at %d   %.2f (aim: within 1.2), %.2f of the processor time\n", p.many, p.few, ratio(ofSmall, ofLarge, rate), ratio(ofLarge, ofSmall, cpu))
 	return nil
 }
 

@@ -85,6 +85,28 @@ func (p *process) resident() (float64, error) {
 	return 0, errors.New("the kernel does not tell VmRSS")
 }
 
+// cpu is the processor time that the process has used, user and system (Linux, 100 ticks a second).
+func (p *process) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ") // behind the command's name
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, errors.New("the kernel does not tell the processor time")
+	}
+	var ticks int64
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}
+
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
