@@ -140,6 +140,34 @@ func TestTwoStartsWhileThePersonThinksAreOneAuthorization(t *testing.T) {
 	}
 }
 
+// TestALinkOutlivesARestart: a link that was sent to somebody still works after the
+// engine was stopped and started again, even when the person is at the server meanwhile.
+func TestALinkOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	h := startHooli(t, oidcOptions{}, engineOptions{})
+	d := clients()[2].drive(t, h.engine.URL, h.engine.Key)
+	var asked authorization
+	d.succeeds(t, call{Method: "auth.start", Args: []any{appUser, "hooli"}}, &asked)
+
+	gavin := newPerson(t, "gavin")
+	h.engine.restart(t)
+	login := gavin.opens(t, asked.URL)
+	if hostOf(t, login.url.String()) != hostOf(t, h.oidc.Issuer) {
+		t.Fatalf("the link leads to %s, want the server", login.url)
+	}
+	h.engine.restart(t)
+	last := gavin.consents(t, login.url.String())
+	if last.status != http.StatusOK {
+		t.Errorf("the person ends on %s with %d:\n%s", last.url, last.status, last.body)
+	}
+
+	var done authorization
+	d.succeeds(t, call{Method: d.calls.waitForCompletion, Args: []any{asked.ID}}, &done)
+	if done.Status != "completed" || done.Context.Token == "" {
+		t.Errorf("got %q (token: %t), want completed with one", done.Status, done.Context.Token != "")
+	}
+}
+
 // TestAPersonClicksThroughInChromium goes the whole way in a real browser: the
 // engine's question, the server's login and consent, the engine's last page.
 func TestAPersonClicksThroughInChromium(t *testing.T) {

@@ -172,6 +172,21 @@ func (e *engine) guards(values ...string) { e.private = append(e.private, values
 func (e *engine) restart(t *testing.T) {
 	t.Helper()
 	e.process.stop()
+	e.startAgain(t)
+}
+
+// crash kills the engine, which gets no chance to write anything, and starts it again.
+func (e *engine) crash(t *testing.T) {
+	t.Helper()
+	if err := e.process.cmd.Process.Kill(); err != nil {
+		t.Fatalf("killing the engine: %v", err)
+	}
+	<-e.process.ended
+	e.startAgain(t)
+}
+
+func (e *engine) startAgain(t *testing.T) {
+	t.Helper()
 	e.past = append(e.past, e.process)
 	e.process = run(t, "keybearer serve", e.command)
 	e.waitHealthy(t)

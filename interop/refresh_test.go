@@ -51,9 +51,9 @@ func TestAnExpiredTokenIsRefreshedOnceHoweverManyAsk(t *testing.T) {
 	}
 }
 
-// TestRotatedRefreshTokensLastThroughARestart: each refresh spends the token before
+// TestRotatedRefreshTokensLastThroughCrashes: each refresh spends the token before
 // it, so one that is not on disk in time would be the end of the grant.
-func TestRotatedRefreshTokensLastThroughARestart(t *testing.T) {
+func TestRotatedRefreshTokensLastThroughCrashes(t *testing.T) {
 	t.Parallel()
 	h := startHooli(t, oidcOptions{accessTTL: shortLife}, engineOptions{})
 	c := clients()[2]
@@ -64,7 +64,7 @@ func TestRotatedRefreshTokensLastThroughARestart(t *testing.T) {
 
 	for range 2 {
 		waitUntilExpired(t, h.oidc.UserinfoEndpoint, token)
-		h.engine.restart(t)
+		h.engine.crash(t)
 		next := c.start(t, h.engine.URL, h.engine.Key, "hooli", appUser, "scope1").next(t, "completed").Token
 		if next == token {
 			t.Fatal("got the expired token")
