@@ -263,7 +263,7 @@ func (v *View) statusOfDryRun(f *Flow) Authorization {
 
 func failed(f *Flow) Authorization {
 	kind, why := f.Kind, f.Reason
-	if !f.State.Ended() { // its deadline passed unnoticed
+	if f.State != FlowFailed { // expired, or its deadline passed unnoticed
 		kind, why = AuthorizationEnded, "nobody finished the authorization in time: start a new one"
 	}
 	return Authorization{

@@ -11,13 +11,21 @@ import (
 )
 
 // redeem exchanges the code, asks for user info, and hands over to the verifier. It runs to its end
-// even if the browser has gone.
-func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, code secret.String) (Landing, error) {
+// even if the browser has gone. Only one of all attempts of a flow comes beyond its first step.
+func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, cb Callback) (Landing, error) {
+	err := b.move(ctx, f, FlowExchanging)
+	if errors.Is(err, Conflict) {
+		return Landing{}, errElsewhere
+	}
+	if err != nil {
+		return Landing{}, err
+	}
 	client, err := b.client(p)
 	if err != nil {
 		return Landing{}, b.fail(ctx, f, err)
 	}
 	client.RedirectURI = a.RedirectURI // to the letter the one that was sent, whatever the file says now
+	client.State = cb.State
 	var verifier secret.String
 	if len(a.Verifier) > 0 {
 		plain, err := b.cfg.Sealer.Open(a.Verifier, a.VerifierPlace())
@@ -26,7 +34,7 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 		}
 		verifier = secret.New(string(plain))
 	}
-	answer, err := client.Exchange(ctx, code, verifier, f.Asked)
+	answer, err := client.Exchange(ctx, cb.Code, verifier, f.Asked)
 	if err != nil {
 		return Landing{}, b.fail(ctx, f, exchangeError(err))
 	}
@@ -34,7 +42,7 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 		b.log.Warn("odd answer to an exchange was tolerated", "provider", p.ID, "warning", w)
 	}
 	answer = b.introspected(ctx, client, oauth.AtToken, answer)
-	g := grant{ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint}
+	g := grant{ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Flow: f.ID}
 	g.take(answer)
 	if p.Definition.AsksUserInfo(oauth.AtToken) {
 		if g.UserInfo, err = client.UserInfo(ctx, answer.AccessToken); err != nil {
@@ -44,6 +52,8 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 	if missing := missingScopes(answer.Scopes, f.Scopes); len(missing) > 0 {
 		b.log.Warn("the provider granted less than was asked for", "provider", p.ID, "authorization", f.ID, "missing", missing)
 	}
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	f.Granted, f.IssuedAt, f.ExpiresAt = answer.Scopes, answer.IssuedAt, answer.ExpiresAt
 	f.Refreshable = g.RefreshToken != "" && client.CanRefresh()
 	if f.Grant, err = b.sealGrant(g, f.GrantPlace()); err != nil {
@@ -62,7 +72,7 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 	}
 	f.VerificationID = FlowID(randomID("af_"))
 	if err := b.move(ctx, f, FlowVerifying); err != nil {
-		return Landing{}, err
+		return Landing{}, b.fail(ctx, f, err)
 	}
 	if how.VerifierURL == "" {
 		return Landing{SignIn: true, Flow: f.VerificationID, User: f.User, Provider: p.DisplayName()}, nil
@@ -117,8 +127,6 @@ func (b *Broker) finish(ctx context.Context, f *Flow) error {
 	for range 5 { // a refresh of the former grant may be going on
 		var stored Connection
 		if stored, err = b.connect(ctx, f, fresh); err == nil {
-			b.cool.worked(stored.ID)
-			b.unsaved.Delete(stored.ID)
 			f.Grant = nil
 			if err := b.move(ctx, f, FlowCompleted); err != nil && !errors.Is(err, Conflict) {
 				return err
@@ -132,10 +140,11 @@ func (b *Broker) finish(ctx context.Context, f *Flow) error {
 			return err
 		}
 	}
-	return err
+	return Errorf(Unavailable, "storing the connection of %s: somebody else was faster every time: try again", f.Ref)
 }
 
-// connect writes the connection row, on top of the one that is there.
+// connect writes the connection row, on top of the one that is there. What this flow brought is
+// written once: by a second time it may have been refreshed, and its refresh token be spent.
 func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection, error) {
 	now := b.now()
 	c, err := b.cfg.Connections.Connection(ctx, f.Ref)
@@ -144,10 +153,14 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 		c = Connection{ID: ConnectionID(randomID("conn_")), Ref: f.Ref, CreatedAt: now}
 	case err != nil:
 		return c, err
-	case fresh.RefreshToken == "" && c.State == ConnectionActive:
+	default:
+		old, err := b.open(&c)
+		if err == nil && old.grant.Flow == f.ID {
+			return c, nil
+		}
 		// Google gives a refresh token only at the first consent. The former one goes on, if it is of
 		// the same client and nothing says that the person chose another account this time.
-		if old, err := b.open(&c); err == nil && old.grant.sameHolder(&fresh) {
+		if err == nil && fresh.RefreshToken == "" && c.State == ConnectionActive && old.grant.sameHolder(&fresh) {
 			fresh.RefreshToken = old.grant.RefreshToken
 		}
 	}
@@ -157,7 +170,12 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 	if c.Grant, err = b.sealGrant(fresh, c.GrantPlace()); err != nil {
 		return c, err
 	}
-	return b.cfg.Connections.PutConnection(ctx, c, c.Version)
+	stored, err := b.cfg.Connections.PutConnection(ctx, c, c.Version)
+	if err == nil {
+		b.cool.worked(c.ID)
+		b.unsaved.Delete(c.ID)
+	}
+	return stored, err
 }
 
 // sameHolder reports whether two grants were given to one client for one account, as far as user
@@ -225,27 +243,39 @@ func (b *Broker) confirm(ctx context.Context, caller Caller, id FlowID, user Use
 		b.record(event)
 		return Confirmation{}, Errorf(UserMismatch, "the user at the browser is not the one for whom the authorization was started: sign in as that user, or start a new authorization")
 	}
-	switch b.stateOf(&f) {
-	case FlowCompleted:
-		return Confirmation{Authorization: f.ID, NextURI: f.NextURI}, nil
-	case FlowFailed, FlowExpired:
-		return Confirmation{}, failed(&f).Failure
+	one := b.flights.join("confirm "+string(f.ID), func() (any, error) {
+		ctx, cancel := context.WithTimeout(b.life, flightLife)
+		defer cancel()
+		return nil, b.settle(ctx, f.Project, f.ID)
+	})
+	select {
+	case <-one.landed:
+	case <-ctx.Done():
+		return Confirmation{}, ctx.Err()
 	}
-	if f.DryRun {
-		err = b.move(ctx, &f, FlowCompleted)
-	} else {
-		one := b.flights.join("confirm "+string(f.ID), func() (any, error) {
-			ctx, cancel := context.WithTimeout(b.life, flightLife)
-			defer cancel()
-			return nil, b.finish(ctx, &f)
-		})
-		<-one.landed
-		err = one.err
-	}
-	event.Outcome, event.Reason = outcome(err), reason(err)
+	event.Outcome, event.Reason = outcome(one.err), reason(one.err)
 	b.record(event)
-	if err != nil && !errors.Is(err, Conflict) {
-		return Confirmation{}, err
+	if one.err != nil {
+		return Confirmation{}, one.err
 	}
 	return Confirmation{Authorization: f.ID, NextURI: f.NextURI}, nil
+}
+
+// settle completes a flow whose user was confirmed. It reads the flow again: whoever asked may have
+// read it before somebody else completed it.
+func (b *Broker) settle(ctx context.Context, project ProjectID, id AuthorizationID) error {
+	f, err := b.cfg.Flows.Flow(ctx, project, id)
+	if err != nil {
+		return err
+	}
+	switch b.stateOf(&f) {
+	case FlowCompleted:
+		return nil
+	case FlowFailed, FlowExpired:
+		return failed(&f).Failure
+	}
+	if f.DryRun {
+		return b.move(ctx, &f, FlowCompleted)
+	}
+	return b.finish(ctx, &f)
 }

@@ -87,6 +87,8 @@ type grant struct {
 	// ClientID and TokenEndpoint say whom the refresh token was given to; see belongsTo.
 	ClientID      string `json:"client_id"`
 	TokenEndpoint string `json:"token_endpoint"`
+	// Flow is the consent that this grant goes back to, however often it was refreshed since.
+	Flow AuthorizationID `json:"flow,omitempty"`
 }
 
 // Token is what is handed out. It has no refresh token.

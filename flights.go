@@ -1,6 +1,7 @@
 package keybearer
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -18,6 +19,12 @@ type flight struct {
 	landed chan struct{}
 	result any
 	err    error
+}
+
+// lasting gives what a provider has granted time to be stored, though the time of the work be over or
+// cut off.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), storeLife)
 }
 
 // join begins the work, or joins the one of that name that is under way.

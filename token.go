@@ -25,6 +25,8 @@ const (
 	// does not run out under a refresh that is still going on.
 	flightLife = 75 * time.Second
 	leaseLife  = 90 * time.Second
+	// storeLife bounds the writes that no hanging up may stop.
+	storeLife = 10 * time.Second
 )
 
 // Token gives a fresh access token of a connection, refreshing it first when it is about to expire.

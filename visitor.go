@@ -109,6 +109,9 @@ func hostOf(endpoint string) string {
 // Begin makes an attempt for this browser and gives the provider's URL to go to. Each call makes one:
 // a second tab or a link preview does not break the first.
 func (v *Visitor) Begin(ctx context.Context, id AuthorizationID) (string, error) {
+	if v.browser.IsZero() { // every browser without a cookie would do at the callback
+		return "", Errorf(BadRequest, "this browser has no cookie of ours: allow cookies, then open the link again")
+	}
 	f, p, err := v.flow(ctx, id)
 	if err != nil {
 		return "", err
@@ -182,7 +185,7 @@ type Landing struct {
 
 var errForeign = Errorf(BadRequest, "this sign-in was not started in this browser, or was already finished: go back to the app and start a new one")
 
-var errElsewhere = Errorf(BadRequest, "this authorization is already being finished in another window")
+var errElsewhere = Errorf(BadRequest, "this authorization is already being finished in another window: go on there, or go back to the app and start a new one")
 
 // Complete takes the browser's return from the provider. The state works once, in the browser that
 // it was made for; then the code is redeemed at once, and the tokens wait for the verifier or are
@@ -191,6 +194,7 @@ var errElsewhere = Errorf(BadRequest, "this authorization is already being finis
 // callback carried, except the provider's cleaned error description.
 func (v *Visitor) Complete(ctx context.Context, cb Callback) (Landing, error) {
 	if cb.State.IsZero() {
+		v.b.record(Event{Actor: "browser", Action: ActionCallback, Outcome: string(BadRequest), Reason: "there is no state"})
 		return Landing{}, errForeign
 	}
 	a, err := v.b.cfg.Attempts.TakeAttempt(ctx, hashOf(cb.State))
@@ -203,6 +207,10 @@ func (v *Visitor) Complete(ctx context.Context, cb Callback) (Landing, error) {
 	}
 	f, p, err := v.flow(ctx, a.Flow)
 	if err != nil {
+		v.b.record(Event{
+			Project: a.Project, Actor: "browser", Action: ActionCallback, Provider: a.Provider, Flow: a.Flow,
+			Outcome: outcome(err), Reason: reason(err),
+		})
 		return Landing{}, err
 	}
 	if err := v.admit(&a, p, cb); err != nil {
@@ -210,23 +218,18 @@ func (v *Visitor) Complete(ctx context.Context, cb Callback) (Landing, error) {
 		return Landing{}, err
 	}
 	if f.State != FlowPending {
+		v.b.recordFlow(f, ActionCallback, errElsewhere)
 		return Landing{}, errElsewhere
 	}
 	if cb.Error != "" || cb.Code.IsZero() {
 		return Landing{}, v.b.declined(ctx, f, p, cb)
 	}
-	err = v.b.move(ctx, f, FlowExchanging)
-	if errors.Is(err, Conflict) {
-		return Landing{}, errForeign
-	}
-	if err != nil {
-		return Landing{}, err
-	}
-	// From here on the code is spent: the work goes on even if the browser hangs up.
-	one := v.b.flights.join("exchange "+string(f.ID), func() (any, error) {
+	// The code works once: the work goes on even if the browser hangs up. The flight has the name of the
+	// attempt, not of the flow: where another browser lands is not told to this one.
+	one := v.b.flights.join("exchange "+string(a.StateHash), func() (any, error) {
 		ctx, cancel := context.WithTimeout(v.b.life, flightLife)
 		defer cancel()
-		return v.b.redeem(ctx, f, &a, p, cb.Code)
+		return v.b.redeem(ctx, f, &a, p, cb)
 	})
 	select {
 	case <-one.landed:
@@ -245,7 +248,7 @@ func (v *Visitor) admit(a *Attempt, p *Provider, cb Callback) error {
 	switch {
 	case !v.b.now().Before(a.Deadline):
 		return Errorf(AuthorizationEnded, "nobody finished the authorization in time: go back to the app and start a new one")
-	case subtle.ConstantTimeCompare(a.BrowserHash, hashOf(v.browser)) != 1:
+	case v.browser.IsZero() || subtle.ConstantTimeCompare(a.BrowserHash, hashOf(v.browser)) != 1:
 		return errForeign
 	case p.ID != a.Provider || cb.RedirectID != "" && cb.RedirectID != p.RedirectID():
 		return errForeign
@@ -260,13 +263,16 @@ func (v *Visitor) admit(a *Attempt, p *Provider, cb Callback) error {
 func (b *Broker) declined(ctx context.Context, f *Flow, p *Provider, cb Callback) error {
 	wire := &oauth.Error{At: oauth.AtCallback, Class: oauth.Misconfigured, Description: "the answer has neither a code nor an error"}
 	if cb.Error != "" {
-		wire = p.Definition.CallbackError(cb.Error, cb.ErrorDescription)
+		wire = p.Definition.CallbackError(cb.Error, cb.ErrorDescription, cb.State, cb.Code)
 	}
 	return b.fail(ctx, f, wire)
 }
 
-// fail ends a flow with a reason that apps and people are told.
+// fail ends a flow with a reason that apps and people are told, also when the time of whoever asked is
+// over.
 func (b *Broker) fail(ctx context.Context, f *Flow, cause error) error {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	failure := asKind(AuthorizationFailed, cause)
 	f.Kind, f.Reason, f.Grant = KindOf(failure), oauth.Clean(failure.Error(), 500), nil
 	b.recordFlow(f, ActionCallback, failure)
@@ -277,18 +283,28 @@ func (b *Broker) fail(ctx context.Context, f *Flow, cause error) error {
 }
 
 // move takes a flow along one arrow of the state machine, and wakes who waits for it. It is Conflict
-// if somebody else has moved the flow since it was read.
+// if somebody else has moved the flow since it was read. An app that asks for the same authorization
+// again may write its next_uri meanwhile, which is no move.
 func (b *Broker) move(ctx context.Context, f *Flow, to FlowState) error {
-	if !f.State.MayBecome(to) {
-		return Errorf(Conflict, "an authorization that is %s cannot become %s", f.State, to)
+	for {
+		if !f.State.MayBecome(to) {
+			return Errorf(Conflict, "an authorization that is %s cannot become %s", f.State, to)
+		}
+		next := *f
+		next.State = to
+		moved, err := b.cfg.Flows.AdvanceFlow(ctx, next)
+		if err == nil {
+			*f = moved
+			b.wakes.wake(f.ID)
+			return nil
+		}
+		if !errors.Is(err, Conflict) {
+			return err
+		}
+		now, lost := b.cfg.Flows.Flow(ctx, f.Project, f.ID)
+		if lost != nil || now.State != f.State || now.Version == f.Version {
+			return err
+		}
+		f.Version, f.NextURI = now.Version, now.NextURI
 	}
-	next := *f
-	next.State = to
-	moved, err := b.cfg.Flows.AdvanceFlow(ctx, next)
-	if err != nil {
-		return err
-	}
-	*f = moved
-	b.wakes.wake(f.ID)
-	return nil
 }
