@@ -1,6 +1,7 @@
 package keybearer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -184,13 +185,14 @@ func (g *grant) sameHolder(other *grant) bool {
 	if g.ClientID != other.ClientID || g.TokenEndpoint != other.TokenEndpoint {
 		return false
 	}
-	var mine, theirs map[string]any
+	var mine, theirs map[string]json.RawMessage // compared as texts: ids may be objects, or numbers beyond float64
 	if json.Unmarshal(g.UserInfo, &mine) != nil || json.Unmarshal(other.UserInfo, &theirs) != nil {
 		return len(g.UserInfo) == 0 && len(other.UserInfo) == 0
 	}
+	said := func(value json.RawMessage) bool { return value != nil && string(value) != "null" }
 	for _, key := range []string{"sub", "account_id", "id", "user_id", "email"} {
-		if mine[key] != nil || theirs[key] != nil {
-			return mine[key] == theirs[key]
+		if said(mine[key]) || said(theirs[key]) {
+			return bytes.Equal(mine[key], theirs[key])
 		}
 	}
 	return false

@@ -2,6 +2,9 @@ package keybearer
 
 import (
 	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -46,6 +49,9 @@ func (f *flights) join(name string, work func() (any, error)) *flight {
 	f.inAir[name] = one
 	f.working.Go(func() {
 		defer func() {
+			if p := recover(); p != nil { // as net/http does for a handler: one odd answer must not end the engine
+				one.result, one.err = nil, crashed(p)
+			}
 			f.mu.Lock()
 			delete(f.inAir, name)
 			f.mu.Unlock()
@@ -54,6 +60,16 @@ func (f *flights) join(name string, work func() (any, error)) *flight {
 		one.result, one.err = work()
 	})
 	return one
+}
+
+// crashed tells of a panic. Its value may hold anything, also a secret, so only runtime errors are told
+// as they are; the stack names the place of the others.
+func crashed(p any) error {
+	what := fmt.Sprintf("a value of type %T", p)
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
+	}
+	return Errorf(Internal, "panic: %s\n%s", what, debug.Stack())
 }
 
 // close lets nothing new begin, and returns a channel that is closed when all work is done.

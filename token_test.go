@@ -3,6 +3,7 @@ package keybearer_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/oauth"
 	"github.com/keybearer/keybearer/providertest"
+	"github.com/keybearer/keybearer/seal"
+	"github.com/keybearer/keybearer/secret"
 )
 
 func ref() keybearer.Ref { return keybearer.Ref{User: alice, Provider: hooli} }
@@ -100,6 +103,78 @@ func TestConsentWithoutRefreshTokenKeepsTheFormerOne(t *testing.T) {
 	h.clock.Advance(2 * time.Hour)
 	if _, err := h.app.Token(t.Context(), ref()); err != nil {
 		t.Errorf("the refresh token of the first consent is lost: %v", err)
+	}
+}
+
+func TestFormerRefreshTokenGoesOnlyWithTheSameAccount(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second string
+		same          bool
+	}{
+		"same":              {`{"sub":"1"}`, `{"sub":"1"}`, true},
+		"same object":       {`{"id":{"a":1}}`, `{"id":{"a":1}}`, true},
+		"another object":    {`{"id":{"a":1}}`, `{"id":{"a":2}}`, false},
+		"long number":       {`{"id":9007199254740993}`, `{"id":9007199254740992}`, false},
+		"another account":   {`{"sub":"1"}`, `{"sub":"2"}`, false},
+		"null says nothing": {`{"sub":null,"id":"1"}`, `{"sub":null,"id":"2"}`, false},
+		"nothing known":     {`{"x":1}`, `{"x":1}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var info atomic.Value
+			info.Store(c.first)
+			account := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, info.Load().(string))
+			}))
+			defer account.Close()
+			h := open(t, change{
+				provider: func(c *providertest.Config) { c.NoRotation = true },
+				settings: func(d *oauth.Definition) { d.UserInfoRequest.Endpoint = account.URL },
+			})
+			h.connect("read")
+			info.Store(c.second)
+			h.provider.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "no_refresh_token", Grant: "authorization_code"})
+			h.connect("read", "write")
+			h.provider.Heal()
+			h.clock.Advance(2 * time.Hour)
+			if _, err := h.app.Token(t.Context(), ref()); (err == nil) != c.same {
+				t.Errorf("got %v, want the former refresh token used: %v", err, c.same)
+			}
+		})
+	}
+}
+
+// brokenSealer panics when told to.
+type brokenSealer struct {
+	keybearer.Sealer
+	broken atomic.Bool
+}
+
+func (b *brokenSealer) Seal(plain, place []byte) (seal.Value, error) {
+	if b.broken.Load() {
+		panic(string(plain))
+	}
+	return b.Sealer.Seal(plain, place)
+}
+
+func TestMistakeInOneFlightDoesNotEndTheEngine(t *testing.T) {
+	ring, err := seal.NewKeyring(seal.Key{ID: "k", Secret: secret.New("a root key of this test alone")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer := &brokenSealer{Sealer: ring}
+	h := open(t, change{config: func(c *keybearer.Config) { c.Sealer = sealer }})
+	h.connect("read")
+	h.clock.Advance(2 * time.Hour)
+	sealer.broken.Store(true)
+	_, err = h.app.Token(t.Context(), ref())
+	wantKind(t, err, keybearer.Internal)
+	if err == nil || strings.Contains(err.Error(), "refresh_token") {
+		t.Errorf("got %v, want an error without the value of the panic", err)
+	}
+	sealer.broken.Store(false)
+	if list, _, err := h.admin.Connections(t.Context(), keybearer.ConnectionFilter{}); err != nil || len(list) != 1 {
+		t.Errorf("the engine does not go on: %v", err)
 	}
 }
 
