@@ -43,7 +43,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz.sh
 
 .PHONY: bench
-bench: ## run the benchmarks and print their figures and ratios
+bench: ## measure the program beside a bare handler, print ratios (PKG=./seal for Go benchmarks)
 	@scripts/bench.sh
 
 .PHONY: fmt

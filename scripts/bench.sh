@@ -1,22 +1,34 @@
 #!/usr/bin/env bash
-# The benchmarks of the packages in PKG (all) that match BENCH, for BENCHTIME each, one package after the other.
-# With BENCHTIME=1x it only proves that they run (`go test -short`): such figures mean nothing.
+# Without PKG: measures the built program from outside, beside a bare handler, and prints ratios (bench/).
+# With PKG: the Go benchmarks of those packages that match BENCH, for BENCHTIME each, one package after the other.
+# `bench.sh short` only proves that both run: such figures mean nothing.
 . "$(dirname "$0")/lib.sh"
 
 export CGO_ENABLED=0
-read -ra packages <<<"${PKG:-./...}"
-found=$(test_files "${packages[@]}")
-dirs=()
-while IFS=$'\t' read -r dir files; do
-  [ -n "$dir" ] || continue
-  read -ra names <<<"$files"
-  if (cd "$dir" && grep -q '^func Benchmark' "${names[@]}"); then dirs+=("$dir"); fi
-done <<<"$found"
-if [ ${#dirs[@]} -eq 0 ]; then
-  echo "no benchmarks in ${packages[*]}"
-  exit 0
-fi
 
-flags=(-vet=off -run '^$' -bench "${BENCH:-.}" -benchtime "${BENCHTIME:-1s}" -benchmem -timeout 60m)
-if [ "${BENCHTIME:-1s}" = 1x ]; then flags+=(-short); fi
-go test "${flags[@]}" "${dirs[@]}"
+# benchmarks PACKAGES FLAGS...: the packages that have benchmarks, with those flags of `go test`.
+benchmarks() {
+  local packages found dirs=() dir files names
+  read -ra packages <<<"$1"
+  shift
+  found=$(test_files "${packages[@]}")
+  while IFS=$'\t' read -r dir files; do
+    [ -n "$dir" ] || continue
+    read -ra names <<<"$files"
+    if (cd "$dir" && grep -q '^func Benchmark' "${names[@]}"); then dirs+=("$dir"); fi
+  done <<<"$found"
+  if [ ${#dirs[@]} -eq 0 ]; then
+    echo "no benchmarks in ${packages[*]}"
+    return
+  fi
+  go test -vet=off -run '^$' -benchmem -timeout 60m "$@" "${dirs[@]}"
+}
+
+if [ "${1:-}" = short ]; then
+  benchmarks ./... -bench . -benchtime 1x -short
+  go run ./bench -short
+elif [ "${PKG:-./...}" = ./... ]; then
+  go run ./bench
+else
+  benchmarks "$PKG" -bench "${BENCH:-.}" -benchtime "${BENCHTIME:-1s}"
+fi
