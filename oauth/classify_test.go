@@ -104,6 +104,7 @@ func TestCallbackErrors(t *testing.T) {
 		{"consent_required", "", oauth.Misconfigured, "Check this provider's endpoints and requests"},
 		{"", "", oauth.Misconfigured, "authorizing. Check"},
 		{strings.Repeat("x", 200), strings.Repeat("é", 400), oauth.Misconfigured, "x… (é"},
+		{"x", strings.Repeat("é", 1<<20), oauth.Misconfigured, "(text withheld: it is very long)"},
 		{"\u202e<script>", "\u2066<b>", oauth.Misconfigured, "answered <script> (<b>)."},
 	} {
 		e := d.CallbackError(c.code, c.description)

@@ -12,8 +12,13 @@ import (
 	"github.com/keybearer/keybearer/secret"
 )
 
-// withheld takes the place of a text that repeats a secret in disguise.
-const withheld = "text withheld: it repeats a secret of the request"
+const (
+	// withheld takes the place of a text that repeats a secret in disguise.
+	withheld = "text withheld: it repeats a secret of the request"
+	// tooLong takes the place of a text that is longer than maxSaid bytes, which bounds the search.
+	tooLong = "text withheld: it is very long"
+	maxSaid = 4 << 10
+)
 
 // hider keeps the secrets of a request out of what its answer makes us say: providers echo requests.
 type hider struct {
@@ -51,6 +56,9 @@ func (h *hider) add(texts ...string) {
 // shines through an encoding nothing is shown.
 func (h hider) clean(text string, limit int) string {
 	text = printable(text)
+	if len(text) > maxSaid {
+		return tooLong
+	}
 	for _, s := range h.secrets {
 		text = strings.ReplaceAll(text, s, secret.Redacted)
 	}
@@ -149,7 +157,10 @@ func unbased(text string) []string {
 	for run := range strings.FieldsFuncSeq(text, func(r rune) bool {
 		return r != '+' && r != '/' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	}) {
-		for start := range min(4, len(run)) {
+		if len(run) < minCore*4/3 {
+			continue
+		}
+		for start := range 4 {
 			whole := run[start:]
 			if len(whole)%4 == 1 {
 				whole = whole[:len(whole)-1]
