@@ -16,10 +16,10 @@ import (
 // million asks for the benchmarks at a million rows, which take minutes and 5 GB of disk to set up.
 const million = "KEYBEARER_BENCH_MILLION"
 
-// filled opens a database with n connections of about the size that an Atlassian grant has.
-func filled(t testing.TB, n, cached int) *sqlstore.DB {
+// filled makes a database with n connections of about the size that an Atlassian grant has.
+func filled(t testing.TB, n int) (path string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "keybearer.db")
+	path = filepath.Join(t.TempDir(), "keybearer.db")
 	db := open(t, sqlstore.Config{Path: path})
 	now := time.Now()
 	grant := make([]byte, 2600)
@@ -42,38 +42,85 @@ func filled(t testing.TB, n, cached int) *sqlstore.DB {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, sqlstore.Config{Path: path, Exclusive: true, CachedRows: cached})
+	return path
 }
 
 func user(i int) keybearer.Ref {
 	return keybearer.Ref{Project: "default", User: keybearer.UserID(fmt.Sprintf("user%08d@example.com", i)), Provider: "atlassian"}
 }
 
+// BenchmarkConnection reads single connections: of users anywhere in the table, and of a thousand
+// who are active, with and without rows kept in memory.
 func BenchmarkConnection(b *testing.B) {
 	for _, n := range []int{1000, 1_000_000} {
 		if n > 1000 && os.Getenv(million) == "" {
 			continue
 		}
-		for _, cached := range []int{-1, 0} {
-			db := filled(b, n, cached)
-			b.Run(fmt.Sprintf("rows=%d/cached=%v", n, cached == 0), func(b *testing.B) {
+		path := filled(b, n)
+		for _, c := range []struct {
+			name          string
+			cached, users int
+		}{
+			{"any/database", -1, n},
+			{"any/cached", 0, n},
+			{"active/cached", 0, 1000},
+		} {
+			db := open(b, sqlstore.Config{Path: path, Exclusive: true, CachedRows: c.cached})
+			at := func(i int) keybearer.Ref { return user(i * 7919 % c.users * (n / c.users)) }
+			b.Run(fmt.Sprintf("rows=%d/%s", n, c.name), func(b *testing.B) {
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
-					if _, err := db.Connection(b.Context(), user(i*7919%n)); err != nil {
+					if _, err := db.Connection(b.Context(), at(i)); err != nil {
 						b.Fatal(err)
 					}
 				}
 			})
-			b.Run(fmt.Sprintf("rows=%d/cached=%v/parallel", n, cached == 0), func(b *testing.B) {
+			b.Run(fmt.Sprintf("rows=%d/%s/parallel", n, c.name), func(b *testing.B) {
 				var next atomic.Int64
 				b.RunParallel(func(pb *testing.PB) {
 					for pb.Next() {
-						if _, err := db.Connection(b.Context(), user(int(next.Add(1))*7919%n)); err != nil {
+						if _, err := db.Connection(b.Context(), at(int(next.Add(1)))); err != nil {
 							b.Fatal(err)
 						}
 					}
 				})
 			})
+			if err := db.Close(); err != nil {
+				b.Fatal(err)
+			}
 		}
+	}
+}
+
+// BenchmarkPutConnection is what a refresh pays to keep its grant: one transaction that is on the disk.
+func BenchmarkPutConnection(b *testing.B) {
+	db := open(b, sqlstore.Config{Exclusive: true})
+	c := keybearer.Connection{ID: "conn_1", Ref: user(1), Grant: make([]byte, 2600)}
+	for b.Loop() {
+		var err error
+		if c, err = db.PutConnection(b.Context(), c, c.Version); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkOpen is the database's part in the start of an engine.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	for name, path := range map[string]func(i int) string{
+		"new":   func(i int) string { return filepath.Join(dir, fmt.Sprint(i), "keybearer.db") },
+		"again": func(int) string { return filepath.Join(dir, "keybearer.db") },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				db, err := sqlstore.Open(b.Context(), sqlstore.Config{Path: path(i), Exclusive: true})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := db.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -35,6 +35,14 @@ func TestKeyChecks(t *testing.T) {
 	if diff := cmp.Diff(map[string][]byte{"k1": []byte("again"), "k2": []byte("two")}, got); diff != "" {
 		t.Error(diff)
 	}
+	for range 2 {
+		if err := db.DeleteKeyCheck(ctx, "k1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err = db.KeyChecks(ctx); err != nil || len(got) != 1 || got["k2"] == nil {
+		t.Errorf("got %v, %v, want k2 alone", got, err)
+	}
 }
 
 // each gives every event with a count of its own.
