@@ -87,6 +87,8 @@ function configuration() {
     },
     pkce: { required: () => true },
     rotateRefreshToken: true,
+    // Without this a token is taken for 15 seconds after its end.
+    clockTolerance: 0,
     ttl: {
       AccessToken: seconds('OIDC_ACCESS_TOKEN_TTL', 3600),
       AuthorizationCode: seconds('OIDC_CODE_TTL', 60),
