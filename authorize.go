@@ -93,7 +93,9 @@ func (v *View) Authorize(ctx context.Context, r AuthorizeRequest) (Authorization
 				User: ref.User, Provider: ref.Provider, Scopes: token.Scopes, Token: &token,
 			}, nil
 		}
-		if !errors.Is(err, Reauthorize) {
+		if errors.Is(err, errUnopened) { // or the user would be refused until an operator deletes the row
+			v.b.log.Error("a stored grant cannot be opened; the user is asked for a new consent", "connection", c.ID, "error", err)
+		} else if !errors.Is(err, Reauthorize) {
 			return Authorization{}, err
 		}
 	case err != nil && !errors.Is(err, NotFound):

@@ -177,19 +177,21 @@ func New(cfg Config) (*Broker, error) {
 func (b *Broker) Drain() { b.drain.Do(func() { close(b.draining) }) }
 
 // Close waits for running exchanges and refreshes, whose results must not be lost, until ctx ends;
-// then it cuts them off. The Broker must not be used afterwards.
+// then it cuts them off. What they got is stored all the same, within ten seconds. The Broker must not
+// be used afterwards, but for another Close: it tries again to store what could not be stored.
 func (b *Broker) Close(ctx context.Context) error {
 	b.Drain()
 	defer b.end()
 	done := b.flights.close()
+	var err error
 	select {
 	case <-done:
-		return nil
 	case <-ctx.Done():
 		b.end()
 		<-done
-		return ctx.Err()
+		err = ctx.Err()
 	}
+	return errors.Join(err, b.storeAllUnsaved(ctx))
 }
 
 // As gives the view of a caller.

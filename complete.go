@@ -1,7 +1,6 @@
 package keybearer
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,7 +42,9 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 		b.log.Warn("odd answer to an exchange was tolerated", "provider", p.ID, "warning", w)
 	}
 	answer = b.introspected(ctx, client, oauth.AtToken, answer)
-	g := grant{ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Flow: f.ID}
+	g := grant{
+		ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Elsewhere: elsewhere(client.Definition), Flow: f.ID,
+	}
 	g.take(answer)
 	if p.Definition.AsksUserInfo(oauth.AtToken) {
 		if g.UserInfo, err = client.UserInfo(ctx, answer.AccessToken); err != nil {
@@ -56,7 +57,7 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	f.Granted, f.IssuedAt, f.ExpiresAt = answer.Scopes, answer.IssuedAt, answer.ExpiresAt
-	f.Refreshable = g.RefreshToken != "" && client.CanRefresh()
+	f.Refreshable = g.RefreshToken != ""
 	if f.Grant, err = b.sealGrant(g, f.GrantPlace()); err != nil {
 		return Landing{}, b.fail(ctx, f, err)
 	}
@@ -125,7 +126,7 @@ func (b *Broker) finish(ctx context.Context, f *Flow) error {
 	if err := json.Unmarshal(plain, &fresh); err != nil {
 		return Errorf(Internal, "reading the grant of %s", f.ID)
 	}
-	for range 5 { // a refresh of the former grant may be going on
+	for range tries { // a refresh of the former grant may be going on
 		var stored Connection
 		if stored, err = b.connect(ctx, f, fresh); err == nil {
 			f.Grant = nil
@@ -141,7 +142,7 @@ func (b *Broker) finish(ctx context.Context, f *Flow) error {
 			return err
 		}
 	}
-	return Errorf(Unavailable, "storing the connection of %s: somebody else was faster every time: try again", f.Ref)
+	return outrun(f.Ref)
 }
 
 // connect writes the connection row, on top of the one that is there. What this flow brought is
@@ -155,7 +156,11 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 	case err != nil:
 		return c, err
 	default:
-		old, err := b.open(&c)
+		former := c
+		if left, ok := b.unsaved.Load(c.ID); ok {
+			former = left.(unsavedGrant).connection
+		}
+		old, err := b.open(&former)
 		if err == nil && old.grant.Flow == f.ID {
 			return c, nil
 		}
@@ -167,7 +172,7 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 	}
 	c.State, c.Reason, c.Scopes, c.UpdatedAt = ConnectionActive, "", f.Granted, now
 	c.IssuedAt, c.ExpiresAt = f.IssuedAt, f.ExpiresAt
-	c.Refreshable = f.Refreshable || fresh.RefreshToken != ""
+	c.Refreshable = fresh.RefreshToken != ""
 	if c.Grant, err = b.sealGrant(fresh, c.GrantPlace()); err != nil {
 		return c, err
 	}
@@ -177,25 +182,6 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 		b.unsaved.Delete(c.ID)
 	}
 	return stored, err
-}
-
-// sameHolder reports whether two grants were given to one client for one account, as far as user
-// info tells.
-func (g *grant) sameHolder(other *grant) bool {
-	if g.ClientID != other.ClientID || g.TokenEndpoint != other.TokenEndpoint {
-		return false
-	}
-	var mine, theirs map[string]json.RawMessage // compared as texts: ids may be objects, or numbers beyond float64
-	if json.Unmarshal(g.UserInfo, &mine) != nil || json.Unmarshal(other.UserInfo, &theirs) != nil {
-		return len(g.UserInfo) == 0 && len(other.UserInfo) == 0
-	}
-	said := func(value json.RawMessage) bool { return value != nil && string(value) != "null" }
-	for _, key := range []string{"sub", "account_id", "id", "user_id", "email"} {
-		if said(mine[key]) || said(theirs[key]) {
-			return bytes.Equal(mine[key], theirs[key])
-		}
-	}
-	return false
 }
 
 // Confirmation is the answer to a verifier.

@@ -53,7 +53,7 @@ type Connection struct {
 	Grant seal.Value
 	// IssuedAt is when the access token was given; ExpiresAt when it ends, zero if that is unknown.
 	IssuedAt, ExpiresAt time.Time
-	// Refreshable reports whether the grant holds a refresh token that the definition uses.
+	// Refreshable reports whether the grant holds a refresh token.
 	Refreshable bool
 
 	CreatedAt, UpdatedAt time.Time
@@ -74,21 +74,6 @@ func Covers(granted, wanted []string) bool {
 		}
 	}
 	return true
-}
-
-// grant is what the provider gave. It never leaves this package unsealed; what is handed out is a
-// [Token]. Its JSON is the plain text of Connection.Grant and Flow.Grant.
-type grant struct {
-	AccessToken  string          `json:"access_token"`
-	RefreshToken string          `json:"refresh_token,omitempty"`
-	TokenType    string          `json:"token_type,omitempty"`
-	IDToken      string          `json:"id_token,omitempty"`
-	UserInfo     json.RawMessage `json:"user_info,omitempty"`
-	// ClientID and TokenEndpoint say whom the refresh token was given to; see belongsTo.
-	ClientID      string `json:"client_id"`
-	TokenEndpoint string `json:"token_endpoint"`
-	// Flow is the consent that this grant goes back to, however often it was refreshed since.
-	Flow AuthorizationID `json:"flow,omitempty"`
 }
 
 // Token is what is handed out. It has no refresh token.

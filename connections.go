@@ -58,13 +58,25 @@ func (v *View) Disconnect(ctx context.Context, id ConnectionID) error {
 	if err != nil {
 		return err
 	}
-	for {
+	// A refresh that goes on would bring tokens that nobody revokes.
+	release, err := v.b.alone(ctx, c.Project, id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := v.b.storeUnsaved(ctx, id); err != nil {
+		return err
+	}
+	for range tries {
+		if c, err = v.b.cfg.Connections.ConnectionByID(ctx, c.Project, id); errors.Is(err, NotFound) {
+			return Errorf(NotFound, "there is no such connection")
+		}
+		if err != nil {
+			return err
+		}
 		err = v.b.cfg.Connections.DeleteConnection(ctx, c.Project, id, c.Version)
 		if !errors.Is(err, Conflict) {
 			break
-		}
-		if c, err = v.b.cfg.Connections.ConnectionByID(ctx, c.Project, id); err != nil {
-			break // a refresh went on meanwhile; what it stored is deleted now
 		}
 	}
 	if err != nil {
@@ -72,7 +84,7 @@ func (v *View) Disconnect(ctx context.Context, id ConnectionID) error {
 	}
 	v.b.unsaved.Delete(id)
 	v.b.cool.worked(id)
-	revoked := v.b.revoke(ctx, &c)
+	revoked := v.b.revoke(context.WithoutCancel(ctx), &c)
 	v.record(Event{Action: ActionDisconnect, User: c.User, Provider: c.Provider, Connection: id, Reason: revoked})
 	return nil
 }
@@ -88,8 +100,8 @@ func (b *Broker) revoke(ctx context.Context, c *Connection) string {
 		return "deleted here; the tokens could not be opened for revoking"
 	}
 	client, err := b.client(p)
-	if err != nil || !h.grant.belongsTo(client) {
-		return "deleted here; the tokens belong to another client of the provider"
+	if err != nil || !h.grant.belongsTo(client, p.Definition.RevokeRequest.Endpoint) {
+		return "deleted here; the tokens belong to other settings of the provider, which were changed since the consent"
 	}
 	if err := client.Revoke(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken)); err != nil {
 		b.log.Warn("the provider did not revoke", "provider", c.Provider, "error", err)

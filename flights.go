@@ -116,14 +116,14 @@ func (c *cooldowns) failed(id ConnectionID, now time.Time, wish time.Duration, e
 }
 
 // cooling tells the failure that a connection still pauses after, or nil.
-func (c *cooldowns) cooling(id ConnectionID, now time.Time) (time.Duration, error) {
+func (c *cooldowns) cooling(id ConnectionID, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last, ok := c.until[id]
 	if !ok || !now.Before(last.until) {
-		return 0, nil
+		return nil
 	}
-	return last.until.Sub(now), last.err
+	return &Error{Kind: KindOf(last.err), Err: last.err, RetryAfter: last.until.Sub(now)}
 }
 
 func (c *cooldowns) worked(id ConnectionID) {

@@ -1,0 +1,216 @@
+package keybearer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/keybearer/keybearer/oauth"
+	"github.com/keybearer/keybearer/secret"
+)
+
+// refresh makes sure that the token is fresh, or, where refused is set, another one than that.
+func (b *Broker) refresh(ctx context.Context, c *Connection, p *Provider, refused secret.String) (held, error) {
+	if err := b.cool.cooling(c.ID, b.now()); err != nil {
+		return held{Connection: *c}, err
+	}
+	name := "refresh " + string(c.ID)
+	if !refused.IsZero() { // a flight that reports another token may end with the very one that is refused here
+		name += " " + string(hashOf(refused))
+	}
+	one := b.flights.join(name, func() (any, error) {
+		release, err := b.alone(b.life, c.Project, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		ctx, cancel := context.WithTimeout(b.life, flightLife) // from here on, so that a wait cuts no refresh short
+		defer cancel()
+		return b.renew(ctx, c.Project, c.ID, p, refused)
+	})
+	select {
+	case <-one.landed:
+		if one.err != nil {
+			return held{Connection: *c}, one.err
+		}
+		return one.result.(held), nil
+	case <-ctx.Done():
+		return held{Connection: *c}, ctx.Err()
+	}
+}
+
+// alone takes the lease of a connection: until release is called nobody else spends its refresh token.
+func (b *Broker) alone(ctx context.Context, project ProjectID, id ConnectionID) (release func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, leaseLife)
+	defer cancel()
+	lease, err := b.cfg.Leases.Acquire(waiting, "refresh/"+string(project)+"/"+string(id), leaseLife)
+	if err != nil {
+		return nil, Errorf(Unavailable, "waiting for another refresh to end: %w", err)
+	}
+	return func() { _ = b.cfg.Leases.Release(context.WithoutCancel(ctx), lease) }, nil
+}
+
+// renew refreshes a connection, alone. Everything is looked at again: somebody else may have done the
+// work while the lease was waited for.
+func (b *Broker) renew(ctx context.Context, project ProjectID, id ConnectionID, p *Provider, refused secret.String) (held, error) {
+	if err := b.storeUnsaved(ctx, id); err != nil {
+		return held{}, err
+	}
+	c, err := b.cfg.Connections.ConnectionByID(ctx, project, id)
+	if errors.Is(err, NotFound) {
+		return held{}, Errorf(NotFound, "the connection was deleted meanwhile: authorize again")
+	}
+	if err != nil {
+		return held{}, err
+	}
+	if c.State != ConnectionActive {
+		return held{}, dead(&c)
+	}
+	h, err := b.open(&c)
+	if err != nil {
+		return held{}, err
+	}
+	if refused.IsZero() && !b.stale(&c, p) || !refused.IsZero() && !refused.Equal(secret.New(h.grant.AccessToken)) {
+		return h, nil
+	}
+	client, err := b.client(p)
+	if err != nil {
+		return held{}, err
+	}
+	if why := h.grant.unrefreshable(client); why != "" {
+		if h.grant.RefreshToken == "" || !refused.IsZero() {
+			return b.bury(ctx, h, why)
+		}
+		// The provider's settings stand in the way. They may be repaired, so the grant is kept.
+		return held{}, Errorf(Reauthorize, "the token of %s has ended and cannot be refreshed (%s): authorize again", c.Ref, why)
+	}
+	if err := b.cool.cooling(id, b.now()); err != nil {
+		return held{}, err
+	}
+	answer, err := client.Refresh(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken), c.Scopes)
+	if err != nil {
+		return b.refreshFailed(ctx, h, answer.RefreshToken, err)
+	}
+	b.cool.worked(id)
+	answer = b.introspected(ctx, client, oauth.AtRefresh, answer)
+	next, err := b.keep(ctx, h, answer)
+	b.record(Event{Action: ActionRefresh, Project: c.Project, Actor: "engine", User: c.User, Provider: c.Provider, Connection: c.ID, Outcome: outcome(err), Reason: reason(err)})
+	if err != nil {
+		return held{}, err
+	}
+	for _, w := range answer.Warnings {
+		b.log.Warn("odd answer to a refresh was tolerated", "provider", c.Provider, "warning", w)
+	}
+	if p.Definition.AsksUserInfo(oauth.AtRefresh) {
+		next = b.withUserInfo(ctx, client, next)
+	}
+	return next, nil
+}
+
+// refreshFailed tells a dead grant, which takes a new consent, from a failure that may pass. next is the
+// refresh token that came all the same, or zero.
+func (b *Broker) refreshFailed(ctx context.Context, h held, next secret.String, err error) (held, error) {
+	if !next.IsZero() { // the old one may be spent; an error of storing it is in the log
+		_, _ = b.keep(ctx, h, oauth.TokenResponse{
+			AccessToken: secret.New(h.grant.AccessToken), RefreshToken: next, TokenType: h.grant.TokenType,
+			IssuedAt: h.IssuedAt, ExpiresAt: h.ExpiresAt, Scopes: h.Scopes,
+		})
+	}
+	wire, ok := errors.AsType[*oauth.Error](err)
+	if !ok {
+		return held{}, Errorf(Internal, "%w", err)
+	}
+	b.record(Event{
+		Action: ActionRefresh, Project: h.Project, Actor: "engine", User: h.User, Provider: h.Provider, Connection: h.ID,
+		Outcome: string(kindOfClass(wire.Class)), Reason: wire.Error(),
+	})
+	if wire.Class == oauth.Reconsent && next.IsZero() {
+		return b.bury(ctx, h, wire.Error())
+	}
+	failure := &Error{Kind: kindOfClass(wire.Class), Op: "refreshing " + h.Ref.String(), Err: wire, RetryAfter: wire.RetryAfter}
+	b.cool.failed(h.ID, b.now(), wire.RetryAfter, failure)
+	return held{}, failure
+}
+
+func kindOfClass(c oauth.Class) Kind {
+	switch c {
+	case oauth.Reconsent:
+		return Reauthorize
+	case oauth.Transient:
+		return ProviderAway
+	case oauth.UserChoice:
+		return AuthorizationFailed
+	}
+	return ProviderRefused
+}
+
+// bury marks a dead grant, unless somebody has stored a newer one meanwhile, which is then used.
+func (b *Broker) bury(ctx context.Context, h held, why string) (held, error) {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	for range tries {
+		c := h.Connection
+		c.State, c.Reason, c.UpdatedAt = ConnectionReauthorize, oauth.Clean(why, 500), b.now()
+		_, err := b.cfg.Connections.PutConnection(ctx, c, c.Version)
+		if err == nil {
+			b.record(Event{Action: ActionReauthorize, Project: c.Project, Actor: "engine", User: c.User, Provider: c.Provider, Connection: c.ID, Reason: c.Reason})
+			b.log.Warn("a grant is dead and needs a new consent", "connection", c.ID, "provider", c.Provider, "reason", c.Reason)
+			return held{}, dead(&c)
+		}
+		if !errors.Is(err, Conflict) {
+			return held{}, err
+		}
+		newer, err := b.newest(ctx, &c)
+		if err != nil || newer.grant.Flow != h.grant.Flow || newer.grant.RefreshToken != h.grant.RefreshToken {
+			return newer, err
+		}
+		h = newer // the same grant, only sealed anew
+	}
+	return held{}, outrun(h.Ref)
+}
+
+// newest reads a connection that somebody else has written.
+func (b *Broker) newest(ctx context.Context, c *Connection) (held, error) {
+	newer, err := b.cfg.Connections.ConnectionByID(ctx, c.Project, c.ID)
+	if err != nil {
+		return held{}, err
+	}
+	if newer.State != ConnectionActive {
+		return held{}, dead(&newer)
+	}
+	return b.open(&newer)
+}
+
+// introspected asks for expiry and scope where the definition says so. A failure costs no grant.
+func (b *Broker) introspected(ctx context.Context, client *oauth.Client, at string, answer oauth.TokenResponse) oauth.TokenResponse {
+	if !client.Definition.Introspects(at) {
+		return answer
+	}
+	more, err := client.Introspect(ctx, answer)
+	if err != nil {
+		b.log.Warn("introspection failed; the token answer stands", "error", err)
+		return answer
+	}
+	return more
+}
+
+// withUserInfo lays fresh user info into a stored grant. A failure costs nothing but the news.
+func (b *Broker) withUserInfo(ctx context.Context, client *oauth.Client, h held) held {
+	info, err := client.UserInfo(ctx, secret.New(h.grant.AccessToken))
+	if err != nil {
+		b.log.Warn("user info could not be had; the former is kept", "connection", h.ID, "error", err)
+		return h
+	}
+	next := h
+	next.grant.UserInfo = info
+	sealed, err := b.sealGrant(next.grant, next.GrantPlace())
+	if err != nil {
+		return h
+	}
+	next.Connection.Grant, next.UpdatedAt = sealed, b.now()
+	stored, err := b.cfg.Connections.PutConnection(ctx, next.Connection, h.Version)
+	if err != nil {
+		return h
+	}
+	next.Connection = stored
+	return next
+}
