@@ -15,8 +15,8 @@ const (
 	maxPassword = 500
 )
 
-// PutAccount makes or changes the account of a person who can sign in at the engine's pages.
-// Kind: BadRequest.
+// PutAccount makes or changes the account of a person who can sign in at the engine's pages. Sessions
+// that the person had end. Kind: BadRequest.
 func (v *View) PutAccount(ctx context.Context, user UserID, pass secret.String, admin bool) (Account, error) {
 	if err := v.admin(ActionAccountPut); err != nil {
 		return Account{}, err
@@ -59,20 +59,22 @@ func (v *View) DeleteAccount(ctx context.Context, user UserID) error {
 // SignIn checks a password and opens a session of twelve hours. It takes about 30 ms whether the
 // account exists or not; limiting the rate is the caller's. Kind: Unauthenticated.
 func (b *Broker) SignIn(ctx context.Context, user UserID, pass secret.String) (secret.String, error) {
+	opened := b.now() // before the account is read: its password may be changed meanwhile
 	a, err := b.cfg.Accounts.Account(ctx, DefaultProject, user)
 	if err != nil && !errors.Is(err, NotFound) {
 		return secret.String{}, err
 	}
-	if err != nil { // do the same work, so that the time tells nothing
+	tooLong := len(pass.Reveal()) > maxPassword
+	if err != nil && !tooLong { // do the same work, so that the time tells nothing
 		password.Hash(pass)
 	}
-	if err != nil || len(pass.Reveal()) > maxPassword || !password.Matches(a.PasswordHash, pass) {
+	if err != nil || tooLong || !password.Matches(a.PasswordHash, pass) {
 		b.record(Event{Actor: "browser", Action: ActionSignIn, User: user, Outcome: string(Unauthenticated)})
 		return secret.String{}, Errorf(Unauthenticated, "the user or the password is wrong")
 	}
 	cookie := randomSecret()
 	err = b.cfg.Sessions.PutSession(ctx, Session{
-		Hash: hashOf(cookie), Project: a.Project, User: a.User, Expires: b.now().Add(sessionLife),
+		Hash: hashOf(cookie), Project: a.Project, User: a.User, Expires: opened.Add(sessionLife),
 	})
 	b.record(Event{Actor: "user:" + string(user), Action: ActionSignIn, User: user, Outcome: outcome(err)})
 	return cookie, err
@@ -90,7 +92,11 @@ func (b *Broker) SignedIn(ctx context.Context, session secret.String) (Account, 
 	if !b.now().Before(s.Expires) {
 		return Account{}, Errorf(NotFound, "the session has ended")
 	}
-	return b.cfg.Accounts.Account(ctx, s.Project, s.User)
+	a, err := b.cfg.Accounts.Account(ctx, s.Project, s.User)
+	if err == nil && s.Expires.Add(-sessionLife).Before(a.CreatedAt) {
+		return Account{}, Errorf(NotFound, "the session has ended: the password was changed")
+	}
+	return a, err
 }
 
 // SignOut ends a session.

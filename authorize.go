@@ -69,6 +69,7 @@ func (v *View) Authorize(ctx context.Context, r AuthorizeRequest) (Authorization
 	}
 	p, err := v.resolve(ctx, r)
 	if err != nil {
+		v.record(Event{Action: ActionAuthorize, User: r.User, Outcome: outcome(err), Reason: reason(err)})
 		return Authorization{}, err
 	}
 	ref := Ref{Project: v.caller.Project, User: r.User, Provider: p.ID}

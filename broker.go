@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -161,14 +162,18 @@ func New(cfg Config) (*Broker, error) {
 		return nil, Errorf(BadRequest, "public URL %q is not an absolute URL like https://keys.example.com", cfg.PublicURL)
 	}
 	b := &Broker{cfg: cfg, log: cfg.Log, now: cfg.Now, draining: make(chan struct{})}
-	b.life, b.end = context.WithCancel(context.Background())
-	for i := range cfg.Static {
-		p, err := b.installed(cfg.Static[i])
+	b.cfg.Static = make([]Provider, 0, len(cfg.Static))
+	for _, p := range cfg.Static {
+		if slices.ContainsFunc(b.cfg.Static, func(other Provider) bool { return other.ID == p.ID }) {
+			return nil, Errorf(BadRequest, "two providers of the file have the id %q: give one of them another", p.ID)
+		}
+		p, err := b.installed(p)
 		if err != nil {
 			return nil, err
 		}
-		b.cfg.Static[i] = p
+		b.cfg.Static = append(b.cfg.Static, p)
 	}
+	b.life, b.end = context.WithCancel(context.Background())
 	return b, nil
 }
 
@@ -211,12 +216,16 @@ type View struct {
 // Caller is who the view belongs to.
 func (v *View) Caller() Caller { return v.caller }
 
-// admin refuses callers who may not operate the engine.
+// admin refuses callers who may not operate the engine. Who is limited may not: an operator sets keys,
+// passwords and endpoints, and would soon be rid of the limits.
 func (v *View) admin(action string) error {
-	if v.caller.Admin {
+	if v.caller.Admin && !v.caller.limited() {
 		return nil
 	}
 	v.record(Event{Action: action, Outcome: string(PermissionDenied)})
+	if v.caller.Admin {
+		return Errorf(PermissionDenied, "this caller is limited to some providers or users: use an API key with the scope %q and no limits", ScopeAdmin)
+	}
 	return Errorf(PermissionDenied, "this API key has the scope %q: use one with the scope %q", ScopeApp, ScopeAdmin)
 }
 

@@ -16,14 +16,17 @@ const (
 type Caller struct {
 	Project ProjectID
 	// Name is what the audit calls the caller: "key:ci", "user:alice", "cli".
-	Name  string
+	Name string
+	// Admin callers may operate the engine, unless they are limited.
 	Admin bool
 	// Providers limits the caller to these; empty means all.
 	Providers []ProviderID
-	// Users limits the caller to user ids that match this pattern of path.Match ("*@example.com");
-	// empty means all.
+	// Users limits the caller to user ids that match this pattern of path.Match ("*@example.com"; "*"
+	// does not match "/"); empty means all.
 	Users string
 }
+
+func (c Caller) limited() bool { return len(c.Providers) > 0 || c.Users != "" }
 
 // mayUse reports whether the caller may act for a user at a provider.
 func (c Caller) mayUse(user UserID, provider ProviderID) bool {
@@ -77,7 +80,9 @@ type Account struct {
 	// PasswordHash is an Argon2id hash in its PHC text form.
 	PasswordHash string
 	Admin        bool
-	CreatedAt    time.Time
+	// CreatedAt is when the account was made, or its password last set. Sessions that were opened
+	// before do not count.
+	CreatedAt time.Time
 }
 
 // Session is a signed-in browser.

@@ -15,13 +15,15 @@ import (
 // KeyPrefix begins every API key: the published clients and secret scanners know it.
 const KeyPrefix = "arc_"
 
+const maxKeyProviders = 1000
+
 // KeyDraft describes an API key to make.
 type KeyDraft struct {
 	// Name is for people and the audit: 1 to 100 characters.
 	Name string
 	// Scope is ScopeApp (default) or ScopeAdmin.
 	Scope string
-	// Providers and Users limit the key; see [Caller].
+	// Providers and Users limit the key; see [Caller]. A key with the scope admin has no limits.
 	Providers []ProviderID
 	Users     string
 }
@@ -34,11 +36,14 @@ func (v *View) CreateKey(ctx context.Context, d KeyDraft) (Key, secret.String, e
 	text := secret.New(KeyPrefix + rand.Text() + rand.Text())
 	k, err := v.b.PutKey(ctx, v.caller.Project, d, text)
 	v.record(Event{Action: ActionKeyCreate, Outcome: outcome(err), Reason: oauth.Clean(d.Name, 100)})
-	return k, text, err
+	if err != nil {
+		return Key{}, secret.String{}, err
+	}
+	return k, text, nil
 }
 
 // PutKey stores an API key whose text is given: how an engine gets its first one. Storing the same
-// text again changes nothing.
+// text again changes nothing, and gives the key as it is: it may have been revoked.
 func (b *Broker) PutKey(ctx context.Context, project ProjectID, d KeyDraft, text secret.String) (Key, error) {
 	if d.Scope == "" {
 		d.Scope = ScopeApp
@@ -49,10 +54,19 @@ func (b *Broker) PutKey(ctx context.Context, project ProjectID, d KeyDraft, text
 		return Key{}, Errorf(BadRequest, "a key needs a name of 1 to 100 printable characters")
 	case d.Scope != ScopeApp && d.Scope != ScopeAdmin:
 		return Key{}, Errorf(BadRequest, "scope %q is not known: use %s or %s", oauth.Clean(d.Scope, 40), ScopeApp, ScopeAdmin)
+	case d.Scope == ScopeAdmin && (len(d.Providers) > 0 || d.Users != ""):
+		return Key{}, Errorf(BadRequest, "a key with the scope %s cannot be limited, since it manages keys, accounts and providers: use the scope %s", ScopeAdmin, ScopeApp)
+	case len(d.Providers) > maxKeyProviders:
+		return Key{}, Errorf(BadRequest, "a key can be limited to %d providers at most: leave providers out to permit all", maxKeyProviders)
 	case badPattern != nil || len(d.Users) > maxUserID:
 		return Key{}, Errorf(BadRequest, "users is not a pattern: use * and ?, like *@example.com")
 	case len(text.Reveal()) < 16 || len(text.Reveal()) > 500:
 		return Key{}, Errorf(BadRequest, "an API key must have 16 to 500 characters")
+	}
+	for _, id := range d.Providers {
+		if err := CheckProviderID(id); err != nil {
+			return Key{}, Errorf(BadRequest, "%w", err)
+		}
 	}
 	if known, err := b.cfg.Keys.KeyByHash(ctx, hashOf(text)); err == nil {
 		return known, nil
@@ -103,7 +117,8 @@ func (v *View) RevokeKey(ctx context.Context, id string) error {
 func (b *Broker) Authenticate(ctx context.Context, key secret.String) (Caller, error) {
 	hash := hashOf(key)
 	now := time.Now() // not the broker's clock, which tests move
-	if c, ok := b.keys.get([32]byte(hash), now); ok {
+	c, ok, seen := b.keys.get([32]byte(hash), now)
+	if ok {
 		return c, nil
 	}
 	k, err := b.cfg.Keys.KeyByHash(ctx, hash)
@@ -118,8 +133,8 @@ func (b *Broker) Authenticate(ctx context.Context, key secret.String) (Caller, e
 	case err != nil:
 		return Caller{}, err
 	}
-	c := k.Caller()
-	b.keys.put([32]byte(hash), c, now.Add(b.cfg.KeyLife))
+	c = k.Caller()
+	b.keys.put([32]byte(hash), c, now.Add(b.cfg.KeyLife), seen)
 	return c, nil
 }
 
@@ -128,6 +143,8 @@ func (b *Broker) Authenticate(ctx context.Context, key secret.String) (Caller, e
 type keyCache struct {
 	mu    sync.RWMutex
 	known map[[32]byte]cachedKey
+	// cleared counts the calls of clear: what was read before one of them may be revoked.
+	cleared uint64
 }
 
 type cachedKey struct {
@@ -137,16 +154,20 @@ type cachedKey struct {
 
 const maxCachedKeys = 10_000
 
-func (c *keyCache) get(hash [32]byte, now time.Time) (Caller, bool) {
+// get tells who has the key, if that is known, and what put wants to hear after a look into the store.
+func (c *keyCache) get(hash [32]byte, now time.Time) (who Caller, ok bool, seen uint64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	k, ok := c.known[hash]
-	return k.caller, ok && now.Before(k.until)
+	return k.caller, ok && now.Before(k.until), c.cleared
 }
 
-func (c *keyCache) put(hash [32]byte, caller Caller, until time.Time) {
+func (c *keyCache) put(hash [32]byte, caller Caller, until time.Time, seen uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cleared != seen {
+		return
+	}
 	if c.known == nil || len(c.known) >= maxCachedKeys {
 		c.known = map[[32]byte]cachedKey{}
 	}
@@ -157,4 +178,5 @@ func (c *keyCache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.known = nil
+	c.cleared++
 }

@@ -29,6 +29,8 @@ func (b *Broker) installed(p Provider) (Provider, error) {
 type shelf struct {
 	mu    sync.Mutex
 	lists map[ProjectID]shelved
+	// cleared counts the calls of clear: what was read before one of them may be stale.
+	cleared uint64
 }
 
 type shelved struct {
@@ -42,6 +44,7 @@ func (s *shelf) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lists = nil
+	s.cleared++
 }
 
 // providers lists what is installed, sorted by id. The list is shared: do not change it.
@@ -49,6 +52,7 @@ func (b *Broker) providers(ctx context.Context, project ProjectID) ([]Provider, 
 	now := time.Now() // not the broker's clock, which tests move
 	b.shelf.mu.Lock()
 	list, ok := b.shelf.lists[project]
+	seen := b.shelf.cleared
 	b.shelf.mu.Unlock()
 	if ok && now.Before(list.until) {
 		return list.providers, nil
@@ -59,6 +63,9 @@ func (b *Broker) providers(ctx context.Context, project ProjectID) ([]Provider, 
 	}
 	b.shelf.mu.Lock()
 	defer b.shelf.mu.Unlock()
+	if b.shelf.cleared != seen {
+		return all, nil
+	}
 	if b.shelf.lists == nil {
 		b.shelf.lists = map[ProjectID]shelved{}
 	}
@@ -104,13 +111,20 @@ func (b *Broker) provider(ctx context.Context, project ProjectID, id ProviderID)
 	return nil, Errorf(NotFound, "there is no provider %q", oauth.Clean(string(id), 100))
 }
 
-// aliases of well-known types, as apps call them.
-var typeAliases = map[string]string{"square": "squareup"}
+// typeNamed is the well-known type that apps mean by a name: the vendor calls its own providers
+// "arcade-" and the type, and Square by two names.
+func typeNamed(name string) string {
+	name = strings.TrimPrefix(name, "arcade-")
+	if name == "square" {
+		return "squareup"
+	}
+	return name
+}
 
 // resolve finds the provider that a requirement means (docs/api.md, "Which provider"):
 //
 //  1. An id is exact; a provider_id beside it must agree.
-//  2. A provider_id means the provider with that id, or else the one active provider of that type.
+//  2. A provider_id means the active provider with that id, or else the one active provider of that type.
 //  3. More than one of the type is ambiguous, and the answer lists them.
 func (v *View) resolve(ctx context.Context, r AuthorizeRequest) (*Provider, error) {
 	if r.ProviderType != "" && r.ProviderType != "oauth2" {
@@ -127,34 +141,34 @@ func (v *View) resolve(ctx context.Context, r AuthorizeRequest) (*Provider, erro
 	if err != nil {
 		return nil, err
 	}
+	var off ProviderID
 	for i := range all {
 		p := &all[i]
 		if string(p.ID) != name || !v.caller.mayReach(p.ID) {
 			continue
 		}
-		if r.ID != "" && r.ProviderID != "" && r.ProviderID != p.Type && r.ProviderID != string(p.ID) {
+		if r.ID != "" && r.ProviderID != "" && r.ProviderID != string(p.ID) && typeNamed(r.ProviderID) != p.Type {
 			return nil, Errorf(BadRequest, "provider %q is of type %q, not %q", p.ID, p.Type, oauth.Clean(r.ProviderID, 100))
 		}
-		if p.Status != ProviderActive {
-			return nil, inactive(p.ID)
+		if p.Status == ProviderActive {
+			return p, nil
 		}
-		return p, nil
+		off = p.ID
+	}
+	if r.ID != "" && off != "" {
+		return nil, inactive(off)
 	}
 	if r.ID != "" {
 		return nil, v.notInstalled(name, all)
 	}
-	kind := strings.TrimPrefix(name, "arcade-")
-	if alias, ok := typeAliases[kind]; ok {
-		kind = alias
-	}
+	kind := typeNamed(name)
 	var found []*Provider
-	var off ProviderID
 	for i := range all {
 		switch p := &all[i]; {
-		case p.Type != kind || !v.caller.mayReach(p.ID):
+		case kind == "" || p.Type != kind || !v.caller.mayReach(p.ID):
 		case p.Status == ProviderActive:
 			found = append(found, p)
-		default:
+		case off == "":
 			off = p.ID
 		}
 	}
