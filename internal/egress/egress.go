@@ -23,6 +23,9 @@ const (
 	handshakeTimeout = 10 * time.Second
 	answerTimeout    = 20 * time.Second
 	idlePerHost      = 16
+	// silence is how long an HTTP/2 connection may be quiet before it is asked whether it lives, and
+	// how long it may take to answer. One that died unnoticed would else fail every request for minutes.
+	silence = 15 * time.Second
 )
 
 // forOperator is for URLs that the operator wrote into a file on this machine: any address but those
@@ -38,14 +41,16 @@ func forOperator(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// metadata are where clouds serve instance credentials: IPv4 and IPv6 link-local, AWS over IPv6, and
-// Alibaba's.
+// metadata are where clouds serve instances with credentials and settings.
 func metadata() []netip.Prefix {
 	return []netip.Prefix{
-		netip.MustParsePrefix("169.254.0.0/16"),
-		netip.MustParsePrefix("fe80::/10"),
-		netip.MustParsePrefix("fd00:ec2::/32"),
-		netip.MustParsePrefix("100.100.100.200/32"),
+		netip.MustParsePrefix("169.254.0.0/16"),     // IPv4 link-local: nearly all
+		netip.MustParsePrefix("fe80::/10"),          // IPv6 link-local
+		netip.MustParsePrefix("fd00:ec2::/32"),      // AWS
+		netip.MustParsePrefix("fd20:ce::/32"),       // Google Cloud
+		netip.MustParsePrefix("100.100.100.200/32"), // Alibaba Cloud
+		netip.MustParsePrefix("168.63.129.16/32"),   // Azure, a public address
+		netip.MustParsePrefix("192.0.0.192/32"),     // Oracle Cloud, the older one
 	}
 }
 
@@ -99,6 +104,7 @@ func client(check func(network, address string, c syscall.RawConn) error) *http.
 			return dialer.DialContext(ctx, network, address)
 		},
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: silence},
 		TLSHandshakeTimeout:    handshakeTimeout,
 		ResponseHeaderTimeout:  answerTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
