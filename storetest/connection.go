@@ -139,6 +139,7 @@ func connectionNotAliased(t *testing.T, s Stores) {
 func connectionRemade(t *testing.T, s Stores) {
 	ctx := t.Context()
 	old := must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, connection(1), 0))
+	must[keybearer.Connection](t)(s.Connections.ConnectionByID(ctx, old.Project, old.ID))
 	ok(t, s.Connections.DeleteConnection(ctx, old.Project, old.ID, 1))
 	_, err := s.Connections.Connection(ctx, old.Ref)
 	wantKind(t, "Connection after its deletion", err, keybearer.NotFound)
@@ -147,6 +148,9 @@ func connectionRemade(t *testing.T, s Stores) {
 	must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, remade, 0))
 	_, err = s.Connections.PutConnection(ctx, old, 1)
 	wantKind(t, "writing the deleted row", err, keybearer.Conflict)
+	must[keybearer.Connection](t)(s.Connections.Connection(ctx, old.Ref))
+	_, err = s.Connections.ConnectionByID(ctx, old.Project, old.ID)
+	wantKind(t, "ConnectionByID of the deleted row", err, keybearer.NotFound)
 	same(t, "the new row", must[keybearer.Connection](t)(s.Connections.Connection(ctx, old.Ref)), keptConnection(remade, 1))
 }
 
@@ -308,7 +312,7 @@ func connectionFilters(t *testing.T, s Stores) {
 func connectionReadsSeeWrites(t *testing.T, s Stores) {
 	ctx := t.Context()
 	c := must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, connection(1), 0))
-	ref := c.Ref
+	ref, id := c.Ref, c.ID
 	stop := make(chan struct{})
 	done := make(chan []error)
 	go func() {
@@ -322,6 +326,9 @@ func connectionReadsSeeWrites(t *testing.T, s Stores) {
 				if _, err := s.Connections.Connection(ctx, ref); err != nil {
 					return err
 				}
+				if _, err := s.Connections.ConnectionByID(ctx, project, id); err != nil {
+					return err
+				}
 			}
 		})
 	}()
@@ -333,6 +340,9 @@ func connectionReadsSeeWrites(t *testing.T, s Stores) {
 		}
 		if got, err := s.Connections.Connection(ctx, ref); err != nil || got.Version != next.Version {
 			t.Errorf("got version %d, %v after writing version %d", got.Version, err, next.Version)
+		}
+		if got, err := s.Connections.ConnectionByID(ctx, project, id); err != nil || got.Version != next.Version {
+			t.Errorf("got version %d, %v by id after writing version %d", got.Version, err, next.Version)
 		}
 		c = next
 	}

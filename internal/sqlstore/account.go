@@ -33,7 +33,7 @@ func scanAccount(row scanner) (keybearer.Account, error) {
 
 // Account implements [keybearer.AccountStore].
 func (db *DB) Account(ctx context.Context, project keybearer.ProjectID, user keybearer.UserID) (keybearer.Account, error) {
-	a, err := scanAccount(db.read.row(ctx, accountOf, project, user))
+	a, err := scanAccount(db.points.row(ctx, accountOf, project, user))
 	if errors.Is(err, sql.ErrNoRows) {
 		return keybearer.Account{}, keybearer.Errorf(keybearer.NotFound, "no account %q", user)
 	}
@@ -51,7 +51,7 @@ func (db *DB) PutAccount(ctx context.Context, a keybearer.Account) error {
 
 // Accounts implements [keybearer.AccountStore], ordered by user.
 func (db *DB) Accounts(ctx context.Context, project keybearer.ProjectID) ([]keybearer.Account, error) {
-	accounts, err := all(ctx, db.read, scanAccount, accountsOf, project)
+	accounts, err := all(ctx, db.lists, scanAccount, accountsOf, project)
 	return accounts, db.failure("listing accounts", err)
 }
 

@@ -10,6 +10,8 @@ const (
 	defaultCachedRows = 4096
 	// maxCachedGrant bounds the bytes that a kept row may have: the bound of the whole is on the count.
 	maxCachedGrant = 16 << 10
+	// cachedProjects bounds the lists of providers that are kept.
+	cachedProjects = 64
 )
 
 // caches keeps rows in memory that are read with every request. It is right only while nobody else
@@ -18,7 +20,14 @@ const (
 // of it.
 type caches struct {
 	conns *cache[keybearer.Ref, keybearer.Connection]
+	// refs says where in conns an id is. Nobody forgets anything here: what it leads to is compared.
+	refs  *cache[connectionID, keybearer.Ref]
 	provs *cache[keybearer.ProjectID, []providerRow]
+}
+
+type connectionID struct {
+	project keybearer.ProjectID
+	id      keybearer.ConnectionID
 }
 
 func newCaches(cfg Config) *caches {
@@ -31,7 +40,8 @@ func newCaches(cfg Config) *caches {
 	}
 	return &caches{
 		conns: newCache[keybearer.Ref, keybearer.Connection](rows),
-		provs: newCache[keybearer.ProjectID, []providerRow](64),
+		refs:  newCache[connectionID, keybearer.Ref](rows),
+		provs: newCache[keybearer.ProjectID, []providerRow](cachedProjects),
 	}
 }
 
@@ -39,15 +49,45 @@ func (c *caches) connection(ref keybearer.Ref, read func() (keybearer.Connection
 	if c == nil {
 		return read()
 	}
-	conn, err := c.conns.get(ref, func() (keybearer.Connection, bool, error) {
-		conn, err := read()
-		return conn, len(conn.Grant) <= maxCachedGrant, err
-	})
-	if err != nil {
-		return keybearer.Connection{}, err
+	conn, before, ok := c.conns.find(ref)
+	if !ok {
+		var err error
+		if conn, err = read(); err != nil {
+			return keybearer.Connection{}, err
+		}
+		c.keepConnection(conn, before)
 	}
-	conn.Scopes, conn.Grant = copied(conn.Scopes), copied(conn.Grant) // the kept ones stay ours
-	return conn, nil
+	return owned(conn), nil
+}
+
+func (c *caches) connectionByID(project keybearer.ProjectID, id keybearer.ConnectionID, read func() (keybearer.Connection, error)) (keybearer.Connection, error) {
+	if c == nil {
+		return read()
+	}
+	at := connectionID{project, id}
+	ref, since, known := c.refs.find(at)
+	conn, before, ok := c.conns.find(ref)
+	if !known || !ok || conn.ID != id {
+		var err error
+		if conn, err = read(); err != nil {
+			return keybearer.Connection{}, err
+		}
+		c.refs.keep(at, conn.Ref, since)
+		c.keepConnection(conn, before)
+	}
+	return owned(conn), nil
+}
+
+func (c *caches) keepConnection(conn keybearer.Connection, before uint64) {
+	if len(conn.Grant) <= maxCachedGrant {
+		c.conns.keep(conn.Ref, conn, before)
+	}
+}
+
+// owned gives the caller a connection of its own: the kept one stays ours.
+func owned(conn keybearer.Connection) keybearer.Connection {
+	conn.Scopes, conn.Grant = copied(conn.Scopes), copied(conn.Grant)
+	return conn
 }
 
 func (c *caches) forgetConnection(ref keybearer.Ref) {
@@ -60,10 +100,15 @@ func (c *caches) providers(project keybearer.ProjectID, read func() ([]providerR
 	if c == nil {
 		return read()
 	}
-	return c.provs.get(project, func() ([]providerRow, bool, error) {
-		rows, err := read()
-		return rows, true, err
-	})
+	rows, before, ok := c.provs.find(project)
+	if !ok {
+		var err error
+		if rows, err = read(); err != nil {
+			return nil, err
+		}
+		c.provs.keep(project, rows, before)
+	}
+	return rows, nil
 }
 
 func (c *caches) forgetProviders(project keybearer.ProjectID) {
@@ -87,32 +132,23 @@ func newCache[K comparable, V any](size int) *cache[K, V] {
 	return &cache[K, V]{half: max(1, size/2), young: make(map[K]V), old: make(map[K]V)}
 }
 
-// get gives the kept value, or reads it and keeps it if read says so. Errors are not kept.
-func (c *cache[K, V]) get(key K, read func() (value V, keep bool, err error)) (V, error) {
+// find gives the kept value, if there is one. Otherwise before is what keep wants to know of the
+// moment at which reading began.
+func (c *cache[K, V]) find(key K) (value V, before uint64, ok bool) {
 	c.mu.RLock()
 	value, young := c.young[key]
-	old := false
 	if !young {
-		value, old = c.old[key]
+		value, ok = c.old[key]
 	}
-	before := c.writes
+	before = c.writes
 	c.mu.RUnlock()
-	if young {
-		return value, nil
+	if ok { // it is used, so it becomes young again
+		c.keep(key, value, before)
 	}
-	if !old {
-		var (
-			keep bool
-			err  error
-		)
-		if value, keep, err = read(); err != nil || !keep {
-			return value, err
-		}
-	}
-	c.keep(key, value, before) // also what was old: it is used, so it becomes young
-	return value, nil
+	return value, before, young || ok
 }
 
+// keep keeps a value, unless something was forgotten since before: then it may be stale.
 func (c *cache[K, V]) keep(key K, value V, before uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -50,7 +50,7 @@ func connectionValues(c keybearer.Connection) []any {
 // Connection implements [keybearer.ConnectionStore].
 func (db *DB) Connection(ctx context.Context, ref keybearer.Ref) (keybearer.Connection, error) {
 	c, err := db.caches.connection(ref, func() (keybearer.Connection, error) {
-		return scanConnection(db.read.row(ctx, connectionByRef, ref.Project, ref.User, ref.Provider, ref.Name))
+		return scanConnection(db.points.row(ctx, connectionByRef, ref.Project, ref.User, ref.Provider, ref.Name))
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return keybearer.Connection{}, keybearer.Errorf(keybearer.NotFound, "no connection of %s", ref)
@@ -63,7 +63,9 @@ func (db *DB) Connection(ctx context.Context, ref keybearer.Ref) (keybearer.Conn
 
 // ConnectionByID implements [keybearer.ConnectionStore].
 func (db *DB) ConnectionByID(ctx context.Context, project keybearer.ProjectID, id keybearer.ConnectionID) (keybearer.Connection, error) {
-	c, err := scanConnection(db.read.row(ctx, connectionByID, project, id))
+	c, err := db.caches.connectionByID(project, id, func() (keybearer.Connection, error) {
+		return scanConnection(db.points.row(ctx, connectionByID, project, id))
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return keybearer.Connection{}, keybearer.Errorf(keybearer.NotFound, "no connection %q", id)
 	}
@@ -103,7 +105,7 @@ func (db *DB) PutConnection(ctx context.Context, c keybearer.Connection, ifVersi
 func (db *DB) Connections(ctx context.Context, filter keybearer.ConnectionFilter) ([]keybearer.Connection, int, error) {
 	where, args := connectionWhere(filter)
 	var total int
-	err := db.read.QueryRowContext(ctx, "SELECT count(*) FROM connections"+where, args...).Scan(&total)
+	err := db.lists.QueryRowContext(ctx, "SELECT count(*) FROM connections"+where, args...).Scan(&total)
 	if err != nil {
 		return nil, 0, db.failure("counting connections", err)
 	}
@@ -111,7 +113,7 @@ func (db *DB) Connections(ctx context.Context, filter keybearer.ConnectionFilter
 	if offset >= total {
 		return nil, total, nil
 	}
-	page, err := all(ctx, db.read, scanConnection, fmt.Sprintf("SELECT %s FROM connections%s ORDER BY created_at, id LIMIT %d OFFSET %d",
+	page, err := all(ctx, db.lists, scanConnection, fmt.Sprintf("SELECT %s FROM connections%s ORDER BY created_at, id LIMIT %d OFFSET %d",
 		connectionColumns, where, limit, offset), args...)
 	if err != nil {
 		return nil, 0, db.failure("listing connections", err)

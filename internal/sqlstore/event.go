@@ -87,7 +87,7 @@ func (db *DB) Events(ctx context.Context, filter EventFilter) ([]Event, error) {
 	if filter.Limit > 0 {
 		limit = min(filter.Limit, maxEvents)
 	}
-	events, err := all(ctx, db.read, func(row scanner) (Event, error) {
+	events, err := all(ctx, db.lists, func(row scanner) (Event, error) {
 		var e Event
 		err := row.Scan(&e.ID, &e.Project, timeColumn{&e.Time}, &e.Actor, &e.Action, &e.User, &e.Provider, &e.Connection,
 			&e.Flow, &e.Outcome, &e.Reason, &e.Times)

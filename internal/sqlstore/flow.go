@@ -45,7 +45,7 @@ func scanFlow(row scanner) (keybearer.Flow, error) {
 		askedHash []byte
 	)
 	err := row.Scan(&f.Project, &f.ID, &f.VerificationID, &f.User, &f.Provider, &f.Name, &f.State, &f.Kind, &f.Reason,
-		listOf(&f.Scopes), listOf(&f.Asked), &askedHash, &f.NextURI, &f.App, blobOf(&f.Grant), listOf(&f.Granted),
+		listOf(&f.Scopes), listOf(&f.Asked), blobOf(&askedHash), &f.NextURI, &f.App, blobOf(&f.Grant), listOf(&f.Granted),
 		timeColumn{&f.IssuedAt}, timeColumn{&f.ExpiresAt}, &f.Refreshable, &f.DryRun,
 		timeColumn{&f.CreatedAt}, timeColumn{&f.Deadline}, &f.Version)
 	return f, err
@@ -98,7 +98,7 @@ func (db *DB) CreateFlow(ctx context.Context, f keybearer.Flow, now time.Time) (
 
 // Flow implements [keybearer.FlowStore].
 func (db *DB) Flow(ctx context.Context, project keybearer.ProjectID, id keybearer.AuthorizationID) (keybearer.Flow, error) {
-	f, err := scanFlow(db.read.row(ctx, flowByID, project, id))
+	f, err := scanFlow(db.points.row(ctx, flowByID, project, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return keybearer.Flow{}, keybearer.Errorf(keybearer.NotFound, "no authorization %q", id)
 	}
@@ -111,7 +111,7 @@ func (db *DB) Flow(ctx context.Context, project keybearer.ProjectID, id keybeare
 // FlowByVerification implements [keybearer.FlowStore]. Its errors do not repeat the id, which proves
 // a consent.
 func (db *DB) FlowByVerification(ctx context.Context, project keybearer.ProjectID, id keybearer.FlowID) (keybearer.Flow, error) {
-	f, err := scanFlow(db.read.row(ctx, flowByVerification, project, id))
+	f, err := scanFlow(db.points.row(ctx, flowByVerification, project, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return keybearer.Flow{}, keybearer.Errorf(keybearer.NotFound, "no flow with this id")
 	}

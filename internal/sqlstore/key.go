@@ -31,7 +31,7 @@ func scanKey(row scanner) (keybearer.Key, error) {
 
 // KeyByHash implements [keybearer.KeyStore].
 func (db *DB) KeyByHash(ctx context.Context, hash []byte) (keybearer.Key, error) {
-	k, err := scanKey(db.read.row(ctx, keyByHash, hash))
+	k, err := scanKey(db.points.row(ctx, keyByHash, hash))
 	if errors.Is(err, sql.ErrNoRows) {
 		return keybearer.Key{}, keybearer.Errorf(keybearer.NotFound, "no such API key")
 	}
@@ -50,6 +50,6 @@ func (db *DB) PutKey(ctx context.Context, k keybearer.Key) error {
 
 // Keys implements [keybearer.KeyStore], ordered by CreatedAt then ID.
 func (db *DB) Keys(ctx context.Context, project keybearer.ProjectID) ([]keybearer.Key, error) {
-	keys, err := all(ctx, db.read, scanKey, keysOf, project)
+	keys, err := all(ctx, db.lists, scanKey, keysOf, project)
 	return keys, db.failure("listing API keys", err)
 }

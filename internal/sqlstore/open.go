@@ -28,7 +28,8 @@ type Config struct {
 
 const (
 	defaultBusyTimeout = 5 * time.Second
-	readers            = 4
+	pointReaders       = 4
+	listReaders        = 2
 )
 
 // DB is an open database. It implements every store of the root package but the Leaser, and is safe
@@ -37,7 +38,8 @@ const (
 type DB struct {
 	path   string
 	write  *pool
-	read   *pool
+	points *points // reads one row
+	lists  *pool   // reads many
 	lock   *flock.Flock
 	caches *caches
 }
@@ -94,10 +96,15 @@ func (db *DB) open(ctx context.Context, cfg Config) error {
 	if err := migrate(ctx, db.write.DB, cfg.Path); err != nil {
 		return err
 	}
-	if db.read, err = openSQLite(cfg.Path, busy, readers, reading); err != nil {
+	if db.lists, err = openSQLite(cfg.Path, busy, listReaders, reading); err != nil {
 		return err
 	}
-	if err := db.read.PingContext(ctx); err != nil {
+	connector, err := connectSQLite(cfg.Path, busy, reading)
+	if err != nil {
+		return err
+	}
+	db.points = newPoints(connector, pointReaders)
+	if err := db.Ping(ctx); err != nil {
 		return err
 	}
 	db.caches = newCaches(cfg)
@@ -108,7 +115,10 @@ func (db *DB) open(ctx context.Context, cfg Config) error {
 func (db *DB) Close() error {
 	var errs []error
 	// The writer goes last: whoever closes the last connection folds the WAL into the file.
-	for _, p := range []*pool{db.read, db.write} {
+	if db.points != nil {
+		errs = append(errs, db.points.Close())
+	}
+	for _, p := range []*pool{db.lists, db.write} {
 		if p != nil {
 			errs = append(errs, p.Close())
 		}
@@ -125,7 +135,7 @@ func (db *DB) Close() error {
 // Ping asks the database for a sign of life.
 func (db *DB) Ping(ctx context.Context) error {
 	var one int
-	if err := db.read.row(ctx, "SELECT 1").Scan(&one); err != nil {
+	if err := db.points.row(ctx, "SELECT 1").Scan(&one); err != nil {
 		return db.failure("asking the database", err)
 	}
 	return nil

@@ -10,8 +10,7 @@ import (
 // use, so that starting costs nothing.
 //
 // A call whose context ends while it waits for its turn to write does nothing. Once it has begun it
-// is brought to its end: so an error never leaves open whether a row was written. Point reads are
-// not interrupted either, since watching a context costs more than the read.
+// is brought to its end: so an error never leaves open whether a row was written.
 type pool struct {
 	*sql.DB
 	statements sync.Map      // SQL text -> *sql.Stmt; the texts are constants, so this is bounded
@@ -35,23 +34,6 @@ func (p *pool) end() { <-p.turn }
 
 // scanner is what *sql.Row and *sql.Rows have in common.
 type scanner interface{ Scan(dest ...any) error }
-
-type failedRow struct{ err error }
-
-func (r failedRow) Scan(...any) error { return r.err }
-
-// row runs a query of at most one row. The text must be a constant.
-func (p *pool) row(ctx context.Context, text string, args ...any) scanner {
-	if err := ctx.Err(); err != nil {
-		return failedRow{err}
-	}
-	ctx = context.WithoutCancel(ctx)
-	stmt, err := p.prepared(ctx, text)
-	if err != nil {
-		return failedRow{err}
-	}
-	return stmt.QueryRowContext(ctx, args...)
-}
 
 // exec runs a statement and says how many rows it changed. The text must be a constant.
 func (p *pool) exec(ctx context.Context, text string, args ...any) (int64, error) {

@@ -50,7 +50,7 @@ func (p providerRow) open() (keybearer.Provider, error) {
 // Providers implements [keybearer.ProviderStore], ordered by id.
 func (db *DB) Providers(ctx context.Context, project keybearer.ProjectID) ([]keybearer.Provider, error) {
 	rows, err := db.caches.providers(project, func() ([]providerRow, error) {
-		return all(ctx, db.read, scanProvider, providersOf, project)
+		return all(ctx, db.lists, scanProvider, providersOf, project)
 	})
 	if err != nil {
 		return nil, db.failure("listing providers", err)

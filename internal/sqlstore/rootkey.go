@@ -21,7 +21,7 @@ func (db *DB) KeyChecks(ctx context.Context) (map[string][]byte, error) {
 		id     string
 		sealed []byte
 	}
-	checks, err := all(ctx, db.read, func(row scanner) (check, error) {
+	checks, err := all(ctx, db.lists, func(row scanner) (check, error) {
 		var c check
 		err := row.Scan(&c.id, blobOf(&c.sealed))
 		return c, err

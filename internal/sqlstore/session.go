@@ -27,7 +27,7 @@ func (db *DB) PutSession(ctx context.Context, s keybearer.Session) error {
 // removes them.
 func (db *DB) Session(ctx context.Context, hash []byte) (keybearer.Session, error) {
 	var s keybearer.Session
-	err := db.read.row(ctx, sessionByHash, hash).Scan(blobOf(&s.Hash), &s.Project, &s.User, timeColumn{&s.Expires})
+	err := db.points.row(ctx, sessionByHash, hash).Scan(blobOf(&s.Hash), &s.Project, &s.User, timeColumn{&s.Expires})
 	if errors.Is(err, sql.ErrNoRows) {
 		return keybearer.Session{}, keybearer.Errorf(keybearer.NotFound, "no such session")
 	}

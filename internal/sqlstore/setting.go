@@ -19,7 +19,7 @@ const (
 // Setting implements [keybearer.SettingStore].
 func (db *DB) Setting(ctx context.Context, project keybearer.ProjectID, name string) ([]byte, error) {
 	var value string
-	err := db.read.row(ctx, settingOf, project, name).Scan(&value)
+	err := db.points.row(ctx, settingOf, project, name).Scan(&value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, keybearer.Errorf(keybearer.NotFound, "no setting %q", name)
 	}

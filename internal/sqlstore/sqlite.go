@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -22,11 +23,7 @@ const (
 
 // openSQLite makes a pool of connections to a file. It does not touch the file yet.
 func openSQLite(path string, busy time.Duration, size int, as use) (*pool, error) {
-	name, err := sqliteURI(path, busy, as)
-	if err != nil {
-		return nil, err
-	}
-	connector, err := sqlite.NewConnector(name)
+	connector, err := connectSQLite(path, busy, as)
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +31,14 @@ func openSQLite(path string, busy time.Duration, size int, as use) (*pool, error
 	p.SetMaxOpenConns(size)
 	p.SetMaxIdleConns(size)
 	return p, nil
+}
+
+func connectSQLite(path string, busy time.Duration, as use) (driver.Connector, error) {
+	name, err := sqliteURI(path, busy, as)
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.NewConnector(name)
 }
 
 // sqliteURI writes the data source name (sqlite.org/uri.html and the driver's own parameters).

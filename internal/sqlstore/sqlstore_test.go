@@ -1,9 +1,11 @@
 package sqlstore_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
+	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/sqlstore"
 	"github.com/keybearer/keybearer/storetest"
 )
@@ -23,6 +25,11 @@ func open(t testing.TB, cfg sqlstore.Config) *sqlstore.DB {
 		}
 	})
 	return db
+}
+
+// user is the i-th of the users that tests store connections of.
+func user(i int) keybearer.Ref {
+	return keybearer.Ref{Project: "default", User: keybearer.UserID(fmt.Sprintf("user%08d@example.com", i)), Provider: "atlassian"}
 }
 
 func TestSQLitePasses(t *testing.T) {
