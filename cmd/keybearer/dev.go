@@ -124,7 +124,7 @@ func invite(ctx context.Context, out io.Writer, e *engine.Engine, key secret.Str
 	if err != nil {
 		return err
 	}
-	app.Name = "the curl line of your terminal" // the start page shows who asks
+	app.Name = "key:curl" // the start page shows who asks
 	a, err := e.Broker().As(app).Authorize(ctx, keybearer.AuthorizeRequest{
 		ProviderID: "atlassian", User: devUser, Scopes: []string{"read:me", "read:jira-work"},
 	})
