@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 //	healthy URL         waits until the engine there calls itself healthy
 //	get URL [KEY]       prints the body of a GET, and fails if its status is no success
 //	secretof FILE NAME  puts the API key that a first start printed into FILE into the variable NAME
+//	idof FILE KEY NAME  puts the id of the first API key of that name, as listed in FILE, into the variable NAME
 //	mode FILE BITS      checks a file's permissions
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -37,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"healthy":  healthyCommand,
 			"get":      getCommand,
 			"secretof": secretofCommand,
+			"idof":     idofCommand,
 			"mode":     modeCommand,
 		},
 	})
@@ -97,6 +99,16 @@ func secretofCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s holds no API key", args[0])
 	}
 	ts.Setenv(args[1], strings.TrimSpace(key))
+}
+
+func idofCommand(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if cells := strings.Fields(line); len(cells) > 1 && cells[1] == args[1] {
+			ts.Setenv(args[2], cells[0])
+			return
+		}
+	}
+	ts.Fatalf("%s lists no key %s", args[0], args[1])
 }
 
 func modeCommand(ts *testscript.TestScript, _ bool, args []string) {

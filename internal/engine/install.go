@@ -47,6 +47,8 @@ const (
 	passwordVariable = "KEYBEARER_ADMIN_PASSWORD"
 	// adminUser is the account that the first start makes.
 	adminUser = "admin"
+	// environmentKey is what a key from the environment is called.
+	environmentKey = "environment"
 )
 
 // firstStart makes the first API key and the admin's account, and shows once what it made up itself.
@@ -60,10 +62,12 @@ func (e *Engine) firstStart(ctx context.Context, cfg *config.Config, announce io
 	draft := keybearer.KeyDraft{Name: "first", Scope: keybearer.ScopeAdmin}
 	switch {
 	case given && text != "":
-		draft.Name = "environment"
-		if _, err := e.broker.PutKey(ctx, keybearer.DefaultProject, draft, secret.New(text)); err != nil {
+		draft.Name = environmentKey
+		key, err := e.broker.PutKey(ctx, keybearer.DefaultProject, draft, secret.New(text))
+		if err != nil {
 			return fmt.Errorf("%s: %w", apiKeyVariable, err)
 		}
+		e.warnOfKeys(key, keys)
 	case len(keys) == 0:
 		made := secret.New(keybearer.KeyPrefix + rand.Text() + rand.Text())
 		if _, err := e.broker.PutKey(ctx, keybearer.DefaultProject, draft, made); err != nil {
@@ -71,6 +75,28 @@ func (e *Engine) firstStart(ctx context.Context, cfg *config.Config, announce io
 		}
 		_, _ = fmt.Fprintf(announce, "API key (shown this once): %s\n", made.Reveal())
 	}
+	return e.firstAccount(ctx, cfg, announce)
+}
+
+// warnOfKeys tells where the key in the environment is not what it seems to be.
+func (e *Engine) warnOfKeys(key keybearer.Key, before []keybearer.Key) {
+	switch {
+	case !key.RevokedAt.IsZero():
+		e.log.Warn("the key in "+apiKeyVariable+" was revoked and is refused: put another one there", "key", key.ID)
+		return
+	case key.Scope != keybearer.ScopeAdmin:
+		e.log.Warn("the key in "+apiKeyVariable+" is known with another scope, which it keeps", "key", key.ID, "name", key.Name, "scope", key.Scope)
+		return
+	}
+	for _, former := range before {
+		if former.Name == environmentKey && former.ID != key.ID && former.RevokedAt.IsZero() {
+			e.log.Warn("a former key of " + apiKeyVariable + " is still valid; if nobody uses it any more: keybearer apikey revoke " + former.ID)
+		}
+	}
+}
+
+// firstAccount makes the account of the admin, unless somebody has one.
+func (e *Engine) firstAccount(ctx context.Context, cfg *config.Config, announce io.Writer) error {
 	accounts, err := e.store.Accounts(ctx, keybearer.DefaultProject)
 	if err != nil || len(accounts) > 0 {
 		return err
