@@ -10,19 +10,17 @@ const (
 	defaultCachedRows = 4096
 	// maxCachedGrant bounds the bytes that a kept row may have: the bound of the whole is on the count.
 	maxCachedGrant = 16 << 10
-	// cachedProjects bounds the lists of providers that are kept.
-	cachedProjects = 64
 )
 
-// caches keeps rows in memory that are read with every request. It is right only while nobody else
+// caches keeps connections in memory, which are read with every request. (What else is read as often,
+// API keys and providers, the Broker keeps.) It is right only while nobody else
 // writes to the file, so it exists only where the file is held exclusively; a nil *caches keeps
 // nothing. Every write through the DB forgets what it may have changed once it is done, whatever came
 // of it.
 type caches struct {
 	conns *cache[keybearer.Ref, keybearer.Connection]
 	// refs says where in conns an id is. Nobody forgets anything here: what it leads to is compared.
-	refs  *cache[connectionID, keybearer.Ref]
-	provs *cache[keybearer.ProjectID, []providerRow]
+	refs *cache[connectionID, keybearer.Ref]
 }
 
 type connectionID struct {
@@ -41,7 +39,6 @@ func newCaches(cfg Config) *caches {
 	return &caches{
 		conns: newCache[keybearer.Ref, keybearer.Connection](rows),
 		refs:  newCache[connectionID, keybearer.Ref](rows),
-		provs: newCache[keybearer.ProjectID, []providerRow](cachedProjects),
 	}
 }
 
@@ -93,27 +90,6 @@ func owned(conn keybearer.Connection) keybearer.Connection {
 func (c *caches) forgetConnection(ref keybearer.Ref) {
 	if c != nil {
 		c.conns.forget(ref)
-	}
-}
-
-func (c *caches) providers(project keybearer.ProjectID, read func() ([]providerRow, error)) ([]providerRow, error) {
-	if c == nil {
-		return read()
-	}
-	rows, before, ok := c.provs.find(project)
-	if !ok {
-		var err error
-		if rows, err = read(); err != nil {
-			return nil, err
-		}
-		c.provs.keep(project, rows, before)
-	}
-	return rows, nil
-}
-
-func (c *caches) forgetProviders(project keybearer.ProjectID) {
-	if c != nil {
-		c.provs.forget(project)
 	}
 }
 

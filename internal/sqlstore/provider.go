@@ -49,9 +49,7 @@ func (p providerRow) open() (keybearer.Provider, error) {
 
 // Providers implements [keybearer.ProviderStore], ordered by id.
 func (db *DB) Providers(ctx context.Context, project keybearer.ProjectID) ([]keybearer.Provider, error) {
-	rows, err := db.caches.providers(project, func() ([]providerRow, error) {
-		return all(ctx, db.lists, scanProvider, providersOf, project)
-	})
+	rows, err := all(ctx, db.lists, scanProvider, providersOf, project)
 	if err != nil {
 		return nil, db.failure("listing providers", err)
 	}
@@ -69,7 +67,6 @@ func (db *DB) Providers(ctx context.Context, project keybearer.ProjectID) ([]key
 
 // PutProvider implements [keybearer.ProviderStore].
 func (db *DB) PutProvider(ctx context.Context, p keybearer.Provider, ifVersion int64) (keybearer.Provider, error) {
-	defer db.caches.forgetProviders(p.Project)
 	settings, err := json.Marshal(p.Settings)
 	if err != nil {
 		return keybearer.Provider{}, fmt.Errorf("writing the settings of provider %q: %w", p.ID, err)
@@ -103,7 +100,6 @@ func (db *DB) PutProvider(ctx context.Context, p keybearer.Provider, ifVersion i
 
 // DeleteProvider implements [keybearer.ProviderStore].
 func (db *DB) DeleteProvider(ctx context.Context, project keybearer.ProjectID, id keybearer.ProviderID) error {
-	defer db.caches.forgetProviders(project)
 	deleted, err := db.write.exec(ctx, providerDelete, project, id)
 	if err != nil {
 		return db.failure(fmt.Sprintf("deleting provider %q", id), err)

@@ -40,6 +40,6 @@ func TestSQLitePasses(t *testing.T) {
 func TestSharedSQLitePasses(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
 		db := open(t, sqlstore.Config{})
-		return storetest.Stores{Connections: db, Providers: db}
+		return storetest.Stores{Connections: db}
 	})
 }
