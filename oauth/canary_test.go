@@ -193,6 +193,15 @@ func canaryCalls(t *testing.T, c *oauth.Client) map[string]func() string {
 	}
 }
 
+// The provider knows the state of the flow although the exchange does not repeat it.
+func TestStateOfTheFlowIsNotRepeated(t *testing.T) {
+	d := newDesk(t, members("error", "invalid_request", "error_description", "wrong code for state-canary"))
+	client := d.client()
+	client.State = secret.New("state-canary")
+	_, err := d.exchange(t, client)
+	told(t, "exchange", everything(err))
+}
+
 // Under each fault of a provider, with the secrets of a real exchange.
 func TestNoFaultMakesAnErrorTellSecrets(t *testing.T) {
 	for name := range deviations() {

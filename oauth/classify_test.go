@@ -35,6 +35,7 @@ func TestRefusedRefreshes(t *testing.T) {
 		{403, refusal("unauthorized_client", "Grant type 'refresh_token' not allowed for the client."), oauth.Misconfigured}, // Auth0
 		{400, refusal("invalid_request", "refresh_token is missing"), oauth.Misconfigured},
 		{400, refusal("unauthorized_client", ""), oauth.Misconfigured},
+		{400, refusal("invalid_request", "client_id is invalid"), oauth.Misconfigured},
 		{401, refusal("invalid_client", "refresh token is invalid"), oauth.Misconfigured},
 		{401, refusal("access_denied", "Unauthorized"), oauth.Misconfigured}, // Atlassian's wrong secret
 		{401, "", oauth.Misconfigured},

@@ -22,7 +22,7 @@ type Client struct {
 	Secret      secret.String
 	RedirectURI string
 	// State is the state of the flow whose code is exchanged, for the few providers that want it once
-	// more ({{state}} in token_request). It is kept out of error texts as well.
+	// more ({{state}} in token_request). It is kept out of what an exchange makes us say.
 	State secret.String
 	// HTTP carries the requests; nil means [http.DefaultClient]. Only its Transport matters: there are
 	// no redirects to follow and no cookies to keep.

@@ -44,7 +44,6 @@ func (c *Client) do(ctx context.Context, at, method string, r Request, v values)
 		req.Body = io.NopCloser(eof{})
 	}
 	hide := newHider(v)
-	hide.add(c.State.Reveal())
 	got, err := c.send(req)
 	if failed, ok := errors.AsType[*failure](err); ok {
 		failed.text = hide.clean(failed.text, maxDescription)

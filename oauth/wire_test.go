@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -88,6 +89,11 @@ func TestExchangeOnTheWire(t *testing.T) {
 		"basic without a secret": {
 			request: oauth.Request{AuthMethod: oauth.AuthClientSecretBasic}, public: true,
 			body: with("client_id", "app"),
+		},
+		"basic without a secret and without client_id in params": {
+			request: oauth.Request{AuthMethod: oauth.AuthClientSecretBasic, Params: map[string]string{"grant_type": "authorization_code", "redirect_uri": "{{redirect_uri}}"}},
+			public:  true,
+			body:    with("client_id", "app"),
 		},
 		"post without a secret": {
 			request: oauth.Request{AuthMethod: oauth.AuthClientSecretPost}, public: true,
@@ -316,7 +322,8 @@ func TestHeaderWithALineBreakIsNotSent(t *testing.T) {
 	client.Secret = secret.New("s3cret\r\nX-Injected: yes")
 	client.Definition.TokenRequest.Headers = map[string]string{"X-Key": "{{client_secret}}"}
 	_, err := d.exchange(t, client)
-	if err == nil || d.requests() != 0 || strings.Contains(err.Error(), "s3cret") {
+	var e *oauth.Error
+	if !errors.As(err, &e) || e.Class != oauth.Misconfigured || d.requests() != 0 || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v after %d requests, want a refusal before the first", err, d.requests())
 	}
 }
