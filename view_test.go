@@ -191,8 +191,12 @@ func TestProviderIsFoundAsTheContractSays(t *testing.T) {
 		id, kind string
 		status   keybearer.ProviderStatus
 	}{
-		{"my-atlassian", "atlassian", ""}, {"old-atlassian", "atlassian", keybearer.ProviderDisabled},
-		{"hub-one", "github", ""}, {"hub-two", "github", ""}, {"my-square", "squareup", ""}, {"off", "", keybearer.ProviderDisabled},
+		{"my-atlassian", "atlassian", ""},
+		{"old-atlassian", "atlassian", keybearer.ProviderDisabled},
+		{"hub-one", "github", ""},
+		{"hub-two", "github", ""},
+		{"my-square", "squareup", ""},
+		{"off", "", keybearer.ProviderDisabled},
 	} {
 		d := keybearer.ProviderDraft{ID: keybearer.ProviderID(p.id), Type: p.kind, Status: p.status, ClientID: "c", ClientSecret: secret.New("s")}
 		if p.kind == "" {

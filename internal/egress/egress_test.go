@@ -56,7 +56,8 @@ func TestOperatorsFileReachesPrivateAddressesButNoMetadata(t *testing.T) {
 	if refused(t, egress.Public([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), host) {
 		t.Error("a network that the operator lists was refused")
 	}
-	for _, meta := range []string{"169.254.169.254:80", "[::ffff:169.254.169.254]:80", "[fd00:ec2::254]:80", "[fe80::1]:80", "100.100.100.200:80", "[64:ff9b::a9fe:a9fe]:80",
+	for _, meta := range []string{
+		"169.254.169.254:80", "[::ffff:169.254.169.254]:80", "[fd00:ec2::254]:80", "[fe80::1]:80", "100.100.100.200:80", "[64:ff9b::a9fe:a9fe]:80",
 		"168.63.129.16:80", "192.0.0.192:80", "[fd20:ce::254]:80",
 	} {
 		if !refused(t, egress.Operator(), meta) {
