@@ -26,7 +26,9 @@ func (c *Client) refusal(at string, got answer) *Error {
 		return e
 	}
 	if doc, err := decode(got); err == nil {
-		e.Code, e.Description = saidIn(doc, got.hide)
+		if e.Code, e.Description = saidIn(doc, got.hide); e.Code == strconv.Itoa(got.status) { // Atlassian's gateway
+			e.Code = ""
+		}
 	}
 	c.Definition.classify(e, len(got.body) == 0 && !got.incomplete)
 	return e

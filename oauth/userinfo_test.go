@@ -70,7 +70,7 @@ func TestUserInfoThatFails(t *testing.T) {
 		`{"sub":`:                         {200, oauth.Transient, "broken JSON"},
 		`{"ok":false,"error":"no_scope"}`: {200, oauth.Misconfigured, "no_scope"},
 		`{"error":"invalid_token"}`:       {401, oauth.Misconfigured, "401 invalid_token"},
-		`{"code":403,"message":"scope"}`:  {403, oauth.ScopeMissing, "403 403 (scope). The grant does not reach this far"},
+		`{"code":403,"message":"scope"}`:  {403, oauth.ScopeMissing, "answered 403 (scope). The grant does not reach this far"},
 		`{"error":"insufficient_scope"}`:  {401, oauth.ScopeMissing, "ask for the scope"},
 		`x`:                               {503, oauth.Transient, "Try again later"},
 	} {
