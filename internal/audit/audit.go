@@ -29,11 +29,12 @@ type Sink interface {
 type Config struct {
 	// Sink keeps the events; nil means that they only go to the log.
 	Sink Sink
-	// Log gets every line at level Info, and failures of the sink at level Error; nil means no log.
+	// Log gets every line at level Info (tokens that were handed out: Debug), and failures of the sink
+	// at level Error; nil means no log.
 	Log *slog.Logger
-	// Buffer is how many lines may wait to be written; 0 means 4096. Beyond it events are counted only.
+	// Buffer is how many lines may wait to be written; 0 means 16384. Beyond it events are counted only.
 	Buffer int
-	// FlushAt is how many waiting lines are written at once without waiting longer; 0 means 256.
+	// FlushAt is how many waiting lines are written at once without waiting longer; 0 means 4096.
 	FlushAt int
 	// FlushEvery is how long a line waits at most; 0 means a second. Within this time repeated
 	// events become one line with a count.
@@ -43,8 +44,8 @@ type Config struct {
 }
 
 const (
-	defaultBuffer     = 4096
-	defaultFlushAt    = 256
+	defaultBuffer     = 16384
+	defaultFlushAt    = 4096
 	defaultFlushEvery = time.Second
 	// sinkTimeout bounds one write: a sink that hangs must not hang Close.
 	sinkTimeout = 10 * time.Second

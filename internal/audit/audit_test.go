@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"strings"
@@ -222,12 +223,20 @@ func TestCloseDoesNotWaitForASinkThatHangs(t *testing.T) {
 
 func TestLogAloneWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		r := audit.New(audit.Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
-		for range 3 {
-			r.Record(t.Context(), event(keybearer.ActionToken, ""))
+		var log, everyday bytes.Buffer
+		at := func(w io.Writer, level slog.Level) *slog.Logger {
+			return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 		}
-		closed(t, r)
+		for w, level := range map[*bytes.Buffer]slog.Level{&log: slog.LevelDebug, &everyday: slog.LevelInfo} {
+			r := audit.New(audit.Config{Log: at(w, level)})
+			for range 3 {
+				r.Record(t.Context(), event(keybearer.ActionToken, ""))
+			}
+			closed(t, r)
+		}
+		if everyday.Len() > 0 {
+			t.Errorf("got %s, want handing out a token to be told at Debug", &everyday)
+		}
 		for _, part := range []string{`"msg":"audit"`, `"action":"token"`, `"actor":"key:ci"`, `"user":"alice"`, `"outcome":"ok"`, `"times":3`} {
 			if !strings.Contains(log.String(), part) {
 				t.Errorf("got %s, want it to have %s", &log, part)

@@ -83,8 +83,15 @@ func (r *Recorder) take() []line {
 	return lines
 }
 
+// write tells the log. That a token was handed out is the everyday case: it is told at Debug.
 func (r *Recorder) write(l line) {
-	r.log.LogAttrs(context.Background(), slog.LevelInfo, "audit", attributes(l)...)
+	level := slog.LevelInfo
+	if l.Action == keybearer.ActionToken && l.Outcome == "ok" {
+		level = slog.LevelDebug
+	}
+	if r.log.Enabled(r.life, level) {
+		r.log.LogAttrs(r.life, level, "audit", attributes(l)...)
+	}
 }
 
 // give hands the sink what it has not taken yet.
