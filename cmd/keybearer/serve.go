@@ -53,6 +53,7 @@ func serveCommand(w world) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			collectLess(w)
 			e, err := engine.Start(c.Context(), engine.Options{
 				Config: cfg, Log: newLog(w.err, cfg.Telemetry), Announce: w.out, Version: version,
 			})
