@@ -80,7 +80,7 @@ type Broker struct {
 	keys    keyCache
 	cool    cooldowns
 	shelf   shelf
-	unsaved sync.Map // ConnectionID -> unsavedGrant
+	unsaved sync.Map // ConnectionID -> *unsavedGrant
 
 	// life ends at Close; exchanges and refreshes run under it, not under the context of whoever
 	// asked: a caller who hangs up must not cost a rotated token.

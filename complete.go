@@ -150,23 +150,24 @@ func (b *Broker) finish(ctx context.Context, f *Flow) error {
 func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection, error) {
 	now := b.now()
 	c, err := b.cfg.Connections.Connection(ctx, f.Ref)
-	switch {
-	case errors.Is(err, NotFound):
-		c = Connection{ID: ConnectionID(randomID("conn_")), Ref: f.Ref, CreatedAt: now}
-	case err != nil:
+	if errors.Is(err, NotFound) {
+		c, err = Connection{ID: ConnectionID(randomID("conn_")), Ref: f.Ref, CreatedAt: now}, nil
+	}
+	if err != nil {
 		return c, err
-	default:
-		former := c
-		if left, ok := b.unsaved.Load(c.ID); ok {
-			former = left.(unsavedGrant).connection
-		}
-		old, err := b.open(&former)
-		if err == nil && old.grant.Flow == f.ID {
+	}
+	former := c
+	left, waits := b.unsaved.Load(c.ID)
+	if waits {
+		former = left.(*unsavedGrant).connection
+	}
+	if old, err := b.open(&former); err == nil {
+		if old.grant.Flow == f.ID {
 			return c, nil
 		}
 		// Google gives a refresh token only at the first consent. The former one goes on, if it is of
 		// the same client and nothing says that the person chose another account this time.
-		if err == nil && fresh.RefreshToken == "" && c.State == ConnectionActive && old.grant.sameHolder(&fresh) {
+		if fresh.RefreshToken == "" && c.State == ConnectionActive && old.grant.sameHolder(&fresh) {
 			fresh.RefreshToken = old.grant.RefreshToken
 		}
 	}
@@ -179,7 +180,9 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 	stored, err := b.cfg.Connections.PutConnection(ctx, c, c.Version)
 	if err == nil {
 		b.cool.worked(c.ID)
-		b.unsaved.Delete(c.ID)
+		if waits {
+			b.unsaved.CompareAndDelete(c.ID, left)
+		}
 	}
 	return stored, err
 }
@@ -239,7 +242,7 @@ func (b *Broker) confirm(ctx context.Context, caller Caller, id FlowID, user Use
 	select {
 	case <-one.landed:
 	case <-ctx.Done():
-		return Confirmation{}, ctx.Err()
+		return Confirmation{}, gaveUp(ctx)
 	}
 	event.Outcome, event.Reason = outcome(one.err), reason(one.err)
 	b.record(event)

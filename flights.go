@@ -30,6 +30,11 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), storeLife)
 }
 
+// gaveUp is for a caller who does not wait for the end of a flight; the flight goes on.
+func gaveUp(ctx context.Context) error {
+	return Errorf(Unavailable, "nobody waited for the end: ask again: %w", ctx.Err())
+}
+
 // join begins the work, or joins the one of that name that is under way.
 func (f *flights) join(name string, work func() (any, error)) *flight {
 	f.mu.Lock()

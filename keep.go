@@ -28,7 +28,7 @@ func (b *Broker) keep(ctx context.Context, h held, answer oauth.TokenResponse) (
 	}
 	// The provider has rotated and the old refresh token may be spent: keep the only copy in memory
 	// until storage works again.
-	b.unsaved.Store(h.ID, unsavedGrant{h.Connection, spent})
+	b.unsaved.Store(h.ID, &unsavedGrant{h.Connection, spent})
 	b.log.Error("a refreshed grant could not be stored; it is kept in memory and stored as soon as possible", "connection", h.ID, "error", err)
 	return held{}, asKind(Unavailable, err)
 }
@@ -84,14 +84,14 @@ func (b *Broker) storeUnsaved(ctx context.Context, id ConnectionID) error {
 	if !ok {
 		return nil
 	}
-	u := left.(unsavedGrant)
+	u := left.(*unsavedGrant)
 	h, err := b.open(&u.connection)
 	if err != nil {
 		return err
 	}
 	_, err = b.overlay(ctx, h, u.spent)
 	if err == nil || errors.Is(err, NotFound) || errors.Is(err, Reauthorize) {
-		b.unsaved.Delete(id)
+		b.unsaved.CompareAndDelete(id, left)
 		return nil
 	}
 	return asKind(Unavailable, err)
@@ -104,7 +104,7 @@ func (b *Broker) storeAllUnsaved(ctx context.Context) error {
 	var lost []error
 	b.unsaved.Range(func(id, left any) bool {
 		if err := b.storeUnsaved(ctx, id.(ConnectionID)); err != nil {
-			lost = append(lost, fmt.Errorf("the refreshed grant of %s could not be stored and is lost: %w", left.(unsavedGrant).connection.Ref, err))
+			lost = append(lost, fmt.Errorf("the refreshed grant of %s could not be stored and is lost: %w", left.(*unsavedGrant).connection.Ref, err))
 		}
 		return true
 	})

@@ -34,7 +34,7 @@ func (b *Broker) refresh(ctx context.Context, c *Connection, p *Provider, refuse
 		}
 		return one.result.(held), nil
 	case <-ctx.Done():
-		return held{Connection: *c}, ctx.Err()
+		return held{Connection: *c}, gaveUp(ctx)
 	}
 }
 

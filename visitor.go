@@ -185,7 +185,7 @@ type Landing struct {
 
 var errForeign = Errorf(BadRequest, "this sign-in was not started in this browser, or was already finished: go back to the app and start a new one")
 
-var errElsewhere = Errorf(BadRequest, "this authorization is already being finished in another window: go on there, or go back to the app and start a new one")
+var errElsewhere = Errorf(BadRequest, "this authorization is being finished in another window, or was finished: go on there, or go back to the app and start a new one")
 
 // Complete takes the browser's return from the provider. The state works once, in the browser that
 // it was made for; then the code is redeemed at once, and the tokens wait for the verifier or are
@@ -234,7 +234,7 @@ func (v *Visitor) Complete(ctx context.Context, cb Callback) (Landing, error) {
 	select {
 	case <-one.landed:
 	case <-ctx.Done():
-		return Landing{}, ctx.Err()
+		return Landing{}, gaveUp(ctx)
 	}
 	if one.err != nil {
 		return Landing{}, one.err
