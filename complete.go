@@ -120,11 +120,11 @@ func withFlowID(verifier string, id FlowID) string {
 func (b *Broker) finish(ctx context.Context, f *Flow) error {
 	plain, err := b.cfg.Sealer.Open(f.Grant, f.GrantPlace())
 	if err != nil {
-		return Errorf(Internal, "opening the grant of %s: %w", f.ID, err)
+		return Errorf(Internal, "opening the grant of %s: %w: %w", f.ID, errUnopened, err)
 	}
 	var fresh grant
-	if err := json.Unmarshal(plain, &fresh); err != nil {
-		return Errorf(Internal, "reading the grant of %s", f.ID)
+	if json.Unmarshal(plain, &fresh) != nil {
+		return Errorf(Internal, "reading the grant of %s: %w: it is not in a known form", f.ID, errUnopened)
 	}
 	for range tries { // a refresh of the former grant may be going on
 		var stored Connection
@@ -268,5 +268,9 @@ func (b *Broker) settle(ctx context.Context, project ProjectID, id Authorization
 	if f.DryRun {
 		return b.move(ctx, &f, FlowCompleted)
 	}
-	return b.finish(ctx, &f)
+	err = b.finish(ctx, &f)
+	if errors.Is(err, errUnopened) { // no other try will do better
+		return b.fail(ctx, &f, err)
+	}
+	return err
 }

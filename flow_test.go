@@ -308,6 +308,25 @@ func TestConfirmationThatStoresNothingIsNoSuccess(t *testing.T) {
 	}
 }
 
+func TestGrantThatDoesNotOpenAfterTheConfirmationEndsTheAuthorization(t *testing.T) {
+	flows := newFlowStore()
+	h := open(t, change{config: func(c *keybearer.Config) { custom(c); c.Flows = flows }})
+	a, id := h.verifying("read")
+	f, err := flows.Flow(t.Context(), keybearer.DefaultProject, a.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Grant[len(f.Grant)-1] ^= 1
+	if _, err := flows.AdvanceFlow(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.app.Confirm(t.Context(), id, alice)
+	wantKind(t, err, keybearer.Internal)
+	if got := h.status(a.ID); got.Status != keybearer.AuthorizationFailure {
+		t.Errorf("got %q: whoever waits would wait in vain", got.Status)
+	}
+}
+
 func TestImpatientVerifierIsNotHeld(t *testing.T) {
 	flows := newFlowStore()
 	h := open(t, change{config: func(c *keybearer.Config) { custom(c); c.Flows = flows }})
