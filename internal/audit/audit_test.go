@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -283,6 +284,21 @@ func TestTextsAreBoundedAndCleaned(t *testing.T) {
 					t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 				}
 			}
+		}
+	})
+}
+
+func FuzzTexts(f *testing.F) {
+	f.Add("plain")
+	f.Add("a\nb\x1b[31m\u202e\xff" + strings.Repeat("日", 200))
+	f.Fuzz(func(t *testing.T, in string) {
+		var s sink
+		r := audit.New(audit.Config{Sink: &s})
+		r.Record(t.Context(), event(keybearer.ActionStart, in))
+		closed(t, r)
+		got := s.events[0].Reason
+		if len(got) > 500 || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) {
+			t.Errorf("got %q of %q", got, in)
 		}
 	})
 }

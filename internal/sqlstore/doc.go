@@ -7,7 +7,7 @@
 //
 // The SQL is one text for SQLite (modernc.org/sqlite, pure Go) and PostgreSQL: $1 placeholders,
 // ON CONFLICT, RETURNING, integer microseconds. Today [Open] opens SQLite files; the few things that
-// belong to SQLite alone are in sqlite.go and file.go.
+// belong to SQLite alone are in sqlite.go, file.go and point.go.
 //
 // SQLite runs in WAL mode with synchronous=FULL: a write that was answered survives a power cut,
 // because a rotated refresh token that is lost is a lost grant. One connection writes, several read;
