@@ -154,7 +154,9 @@ func (b *Broker) stale(c *Connection, p *Provider) bool {
 	if skew == 0 {
 		skew = defaultSkew
 	}
-	skew = min(skew, c.ExpiresAt.Sub(c.IssuedAt)/10)
+	// A tenth of a short life, but no less than a second: servers count in whole ones.
+	life := c.ExpiresAt.Sub(c.IssuedAt)
+	skew = min(skew, max(life/10, min(time.Second, life/2)))
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(string(c.ID) + strconv.FormatInt(c.Version, 10)))
 	jitter := time.Duration(float64(skew) / 2 * float64(h.Sum32()) / (1 << 32))

@@ -61,7 +61,7 @@ type Expiry struct {
 // RefreshPolicy is how the engine refreshes.
 type RefreshPolicy struct {
 	// Skew is how long before expiry a token counts as stale. Default 60s, and never more than a
-	// tenth of the token's life.
+	// tenth of the token's life, or a second where that is more.
 	Skew Duration `yaml:"skew,omitempty" json:"skew,omitempty"`
 	// ReuseGrace is how long the provider accepts a refresh token again after it was rotated.
 	ReuseGrace Duration `yaml:"reuse_grace,omitempty" json:"reuse_grace,omitempty"`
