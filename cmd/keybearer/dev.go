@@ -47,13 +47,23 @@ func dev(ctx context.Context, w world, port, sandboxPort int, verbose bool) (err
 		return fmt.Errorf("making a folder for the database: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(data)) }()
-	port, sandboxPort = freePort(ctx, port), freePort(ctx, sandboxPort)
+	// The sandbox has to know the engine's port, so it is held until the engine takes it.
+	held, err := hold(ctx, port)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = held.Close() }()
+	port = held.Addr().(*net.TCPAddr).Port
 
 	app := atlassiantest.DefaultApp()
 	app.Secret = rand.Text()
 	origin := "http://localhost:" + strconv.Itoa(port)
 	app.Callbacks = []string{origin + "/api/v1/oauth/atlassian/callback"}
-	box, err := openSandbox(ctx, atlassiantest.New(atlassiantest.Config{Apps: []atlassiantest.App{app}}), net.JoinHostPort("127.0.0.1", strconv.Itoa(sandboxPort)), "")
+	atlassian := atlassiantest.New(atlassiantest.Config{Apps: []atlassiantest.App{app}})
+	box, err := openSandbox(ctx, atlassian, net.JoinHostPort("127.0.0.1", strconv.Itoa(sandboxPort)), "")
+	if err != nil {
+		box, err = openSandbox(ctx, atlassian, "127.0.0.1:0", "")
+	}
 	if err != nil {
 		return err
 	}
@@ -73,6 +83,9 @@ func dev(ctx context.Context, w world, port, sandboxPort int, verbose bool) (err
 	log := slog.New(slog.DiscardHandler)
 	if verbose {
 		log = newLog(w.err, cfg.Telemetry)
+	}
+	if err := held.Close(); err != nil {
+		return fmt.Errorf("letting go of port %d: %w", port, err)
 	}
 	e, err := engine.Start(ctx, engine.Options{Config: cfg, Log: log, Announce: io.Discard, Version: version})
 	if err != nil {
@@ -146,17 +159,14 @@ The API key is %[3]s; it ends with this process, and so does all that is stored.
 	return err
 }
 
-// freePort gives the wanted port, or a free one if it is in use.
-func freePort(ctx context.Context, wanted int) int {
-	for _, port := range []int{wanted, 0} {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("localhost", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		got := l.Addr().(*net.TCPAddr).Port
-		if l.Close() == nil {
-			return got
-		}
+// hold takes the wanted port, or a free one if it is in use.
+func hold(ctx context.Context, wanted int) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("localhost", strconv.Itoa(wanted)))
+	if err != nil {
+		l, err = new(net.ListenConfig).Listen(ctx, "tcp", "localhost:0")
 	}
-	return wanted // listening on it says what is wrong
+	if err != nil {
+		return nil, fmt.Errorf("looking for a port: %w", err)
+	}
+	return l, nil
 }
