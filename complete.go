@@ -2,7 +2,6 @@ package keybearer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/url"
 
@@ -13,6 +12,8 @@ import (
 // redeem exchanges the code, asks for user info, and hands over to the verifier. It runs to its end
 // even if the browser has gone. Only one of all attempts of a flow comes beyond its first step.
 func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, cb Callback) (Landing, error) {
+	// What a former attempt left waiting for a verifier that was never asked is forgotten.
+	f.Grant, f.VerificationID = nil, ""
 	err := b.move(ctx, f, FlowExchanging)
 	if errors.Is(err, Conflict) {
 		return Landing{}, errElsewhere
@@ -122,9 +123,9 @@ func (b *Broker) finish(ctx context.Context, f *Flow) error {
 	if err != nil {
 		return Errorf(Internal, "opening the grant of %s: %w: %w", f.ID, errUnopened, err)
 	}
-	var fresh grant
-	if json.Unmarshal(plain, &fresh) != nil {
-		return Errorf(Internal, "reading the grant of %s: %w: it is not in a known form", f.ID, errUnopened)
+	fresh, err := readGrant(plain)
+	if err != nil {
+		return Errorf(Internal, "reading the grant of %s: %w: %w", f.ID, errUnopened, err)
 	}
 	for range tries { // a refresh of the former grant may be going on
 		var stored Connection

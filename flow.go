@@ -33,7 +33,7 @@ const (
 var flowMoves = map[FlowState][]FlowState{
 	FlowPending:    {FlowExchanging, FlowFailed, FlowExpired},
 	FlowExchanging: {FlowVerifying, FlowCompleted, FlowFailed, FlowExpired},
-	FlowVerifying:  {FlowCompleted, FlowFailed, FlowExpired},
+	FlowVerifying:  {FlowCompleted, FlowExchanging, FlowFailed, FlowExpired},
 	FlowCompleted:  {},
 	FlowFailed:     {},
 	FlowExpired:    {},

@@ -12,20 +12,20 @@ import (
 )
 
 // grant is what the provider gave. It never leaves this package unsealed; what is handed out is a
-// [Token]. Its JSON is the plain text of Connection.Grant and Flow.Grant.
+// [Token]. Its form is the plain text of Connection.Grant and Flow.Grant.
 type grant struct {
-	AccessToken  string          `json:"access_token"`
-	RefreshToken string          `json:"refresh_token,omitempty"`
-	TokenType    string          `json:"token_type,omitempty"`
-	IDToken      string          `json:"id_token,omitempty"`
-	UserInfo     json.RawMessage `json:"user_info,omitempty"`
+	AccessToken  string
+	RefreshToken string
+	TokenType    string
+	IDToken      string
+	UserInfo     json.RawMessage
 	// ClientID and TokenEndpoint say whom the refresh token was given to and by whom, Elsewhere at which
 	// endpoints of other servers it was to be used; see belongsTo.
-	ClientID      string   `json:"client_id"`
-	TokenEndpoint string   `json:"token_endpoint"`
-	Elsewhere     []string `json:"elsewhere,omitempty"`
+	ClientID      string
+	TokenEndpoint string
+	Elsewhere     []string
 	// Flow is the consent that this grant goes back to, however often it was refreshed since.
-	Flow AuthorizationID `json:"flow,omitempty"`
+	Flow AuthorizationID
 }
 
 // take lays a token answer over the grant. A refresh token is kept until a new one comes, and user

@@ -2,7 +2,6 @@ package keybearer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"hash/fnv"
 	"strconv"
@@ -119,18 +118,14 @@ func (b *Broker) open(c *Connection) (held, error) {
 	if err != nil {
 		return h, Errorf(Internal, "opening the grant of %s: %w: %w", c.Ref, errUnopened, err)
 	}
-	if json.Unmarshal(plain, &h.grant) != nil {
-		return held{Connection: *c}, Errorf(Internal, "reading the grant of %s: %w: it is not in a known form", c.Ref, errUnopened)
+	if h.grant, err = readGrant(plain); err != nil {
+		return h, Errorf(Internal, "reading the grant of %s: %w: %w", c.Ref, errUnopened, err)
 	}
 	return h, nil
 }
 
 func (b *Broker) sealGrant(g grant, place []byte) ([]byte, error) {
-	plain, err := json.Marshal(g)
-	if err != nil {
-		return nil, Errorf(Internal, "writing a grant: %w", err)
-	}
-	sealed, err := b.cfg.Sealer.Seal(plain, place)
+	sealed, err := b.cfg.Sealer.Seal(g.form(), place)
 	if err != nil {
 		return nil, Errorf(Internal, "sealing a grant: %w", err)
 	}

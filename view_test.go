@@ -85,6 +85,35 @@ func TestBuiltInVerifierWantsTheUserHimself(t *testing.T) {
 	}
 }
 
+func TestAbandonedSignInCanBeTakenUpAgain(t *testing.T) {
+	h := open(t, change{config: func(c *keybearer.Config) { c.Verification = keybearer.Verification{} }})
+	a := h.authorize("read")
+	v := h.visitor()
+	first, err := v.Complete(t.Context(), h.consent(v, a.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.provider.Decline()
+	_, err = v.Complete(t.Context(), h.consent(v, a.ID))
+	wantKind(t, err, keybearer.AuthorizationFailed)
+	if got := h.status(a.ID); got.Status != keybearer.AuthorizationPending {
+		t.Fatalf("declining in a second tab made it %q", got.Status)
+	}
+	h.provider.Approve("")
+	second, err := v.Complete(t.Context(), h.consent(v, a.ID))
+	if err != nil || second.Flow == first.Flow {
+		t.Fatalf("got %v; want to consent again, with another flow", err)
+	}
+	_, err = v.ConfirmSignedIn(t.Context(), first.Flow, alice)
+	wantKind(t, err, keybearer.NotFound)
+	if _, err := v.ConfirmSignedIn(t.Context(), second.Flow, alice); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.status(a.ID); got.Status != keybearer.AuthorizationCompleted || !h.works(got.Token.Access) {
+		t.Errorf("got %q, want completed", got.Status)
+	}
+}
+
 func TestTokensThatNobodyConfirmsAreForgotten(t *testing.T) {
 	h := open(t, change{config: custom})
 	a := h.authorize("read")

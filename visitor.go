@@ -116,7 +116,7 @@ func (v *Visitor) Begin(ctx context.Context, id AuthorizationID) (string, error)
 	if err != nil {
 		return "", err
 	}
-	if f.State != FlowPending {
+	if !f.State.MayBecome(FlowExchanging) {
 		return "", errElsewhere
 	}
 	client, err := v.b.client(p)
@@ -217,7 +217,7 @@ func (v *Visitor) Complete(ctx context.Context, cb Callback) (Landing, error) {
 		v.b.recordFlow(f, ActionCallback, err)
 		return Landing{}, err
 	}
-	if f.State != FlowPending {
+	if !f.State.MayBecome(FlowExchanging) {
 		v.b.recordFlow(f, ActionCallback, errElsewhere)
 		return Landing{}, errElsewhere
 	}
@@ -264,6 +264,11 @@ func (b *Broker) declined(ctx context.Context, f *Flow, p *Provider, cb Callback
 	wire := &oauth.Error{At: oauth.AtCallback, Class: oauth.Misconfigured, Description: "the answer has neither a code nor an error"}
 	if cb.Error != "" {
 		wire = p.Definition.CallbackError(cb.Error, cb.ErrorDescription, cb.State, cb.Code)
+	}
+	if f.State != FlowPending { // in another tab the person has consented: that stands
+		failure := asKind(AuthorizationFailed, wire)
+		b.recordFlow(f, ActionCallback, failure)
+		return failure
 	}
 	return b.fail(ctx, f, wire)
 }
