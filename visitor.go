@@ -53,15 +53,24 @@ func (v *Visitor) Start(ctx context.Context, id AuthorizationID) (StartPage, err
 	if err != nil {
 		return StartPage{}, err
 	}
+	asked := (&oauth.Client{Definition: &p.Definition}).AskedScopes(f.authorizeOptions())
 	page := StartPage{
 		Authorization: f.ID, App: f.App, Provider: p.DisplayName(), ProviderHost: hostOf(p.Definition.AuthorizeRequest.Endpoint),
-		User: f.User, Scopes: slices.Concat(f.Asked, p.Definition.Scopes.Always), NextURI: f.NextURI,
+		User: f.User, Scopes: asked, NextURI: f.NextURI,
 		Completed: f.State == FlowCompleted,
 	}
 	if page.NeedsConfirmation, err = v.b.confirms(ctx, f.Project); err != nil {
 		return StartPage{}, err
 	}
 	return page, nil
+}
+
+// authorizeOptions are what the provider is asked for: the app's scopes, and those granted before.
+func (f *Flow) authorizeOptions() oauth.AuthorizeOptions {
+	return oauth.AuthorizeOptions{
+		Scopes:   f.Scopes,
+		Existing: slices.DeleteFunc(slices.Clone(f.Asked), func(s string) bool { return slices.Contains(f.Scopes, s) }),
+	}
 }
 
 func (b *Broker) confirms(ctx context.Context, project ProjectID) (bool, error) {
@@ -139,9 +148,9 @@ func (v *Visitor) Begin(ctx context.Context, id AuthorizationID) (string, error)
 	if err := v.b.cfg.Attempts.PutAttempt(ctx, a); err != nil {
 		return "", err
 	}
+	asked := f.authorizeOptions()
 	to, err := client.AuthorizeURL(oauth.AuthorizeOptions{
-		State: state, Verifier: verifier, Scopes: f.Scopes,
-		Existing: slices.DeleteFunc(slices.Clone(f.Asked), func(s string) bool { return slices.Contains(f.Scopes, s) }),
+		State: state, Verifier: verifier, Scopes: asked.Scopes, Existing: asked.Existing,
 	})
 	v.b.recordFlow(f, ActionStart, err)
 	if err != nil {

@@ -117,13 +117,13 @@ func sample(ctx context.Context, ask question, url string) ([]byte, error) {
 
 // compare lets the candidates take turns.
 func compare(ctx context.Context, p plan, name string, ask question, bare, small, large *process) error {
-	var ofBare, ofSmall, ofLarge []figures
+	var ofBare, ofSmall, ofActive, ofLarge []figures
 	for round := -1; round < p.rounds; round++ { // the first one warms up
 		for _, c := range []struct {
 			*process
 			users int
 			into  *[]figures
-		}{{bare, p.few, &ofBare}, {small, p.few, &ofSmall}, {large, p.many, &ofLarge}} {
+		}{{bare, p.few, &ofBare}, {small, p.few, &ofSmall}, {large, p.few, &ofActive}, {large, p.many, &ofLarge}} {
 			f, err := burst(ctx, ask, c.process, c.users, p.workers, p.each)
 			if err != nil {
 				return fmt.Errorf("%s at %s: %w", name, c.name, err)
@@ -135,20 +135,22 @@ func compare(ctx context.Context, p plan, name string, ask question, bare, small
 	}
 	fmt.Printf("\n%s, medians\n", name)
 	show := func(label string, fs []figures) {
-		fmt.Printf("  %-28s %8.0f requests/s   p50 %8s   p99 %8s   %8s of processor\n", label, median(rates(fs)),
+		fmt.Printf("  %-38s %8.0f requests/s   p50 %8s   p99 %8s   %8s of processor\n", label, median(rates(fs)),
 			median(pick(fs, func(f figures) time.Duration { return f.p50 })).Round(10*time.Microsecond),
 			median(pick(fs, func(f figures) time.Duration { return f.p99 })).Round(10*time.Microsecond),
 			median(pick(fs, func(f figures) time.Duration { return f.cpu })).Round(time.Microsecond))
 	}
 	show("bare handler", ofBare)
-	show(fmt.Sprintf("engine, %d connections", p.few), ofSmall)
-	show(fmt.Sprintf("engine, %d connections", p.many), ofLarge)
+	show(fmt.Sprintf("engine, %d stored", p.few), ofSmall)
+	show(fmt.Sprintf("engine, %d stored, %d active", p.many, p.few), ofActive)
+	show(fmt.Sprintf("engine, %d stored, all active", p.many), ofLarge)
 	p99 := func(f figures) float64 { return float64(f.p99) }
 	rate := func(f figures) float64 { return f.perSecond }
 	cpu := func(f figures) float64 { return float64(f.cpu) }
-	fmt.Printf("  engine / bare                %.2f of the requests/s (aim: at least 0.5), %.2f of the p99, %.2f of the processor time\n",
+	fmt.Printf("  engine / bare                          %.2f of the requests/s (aim: at least 0.5), %.2f of the p99, %.2f of the processor time\n",
 		ratio(ofSmall, ofBare, rate), ratio(ofSmall, ofBare, p99), ratio(ofSmall, ofBare, cpu))
-	fmt.Printf("  cost at %d / at %d   %.2f (aim: within 1.2), %.2f of the processor time\n", p.many, p.few, ratio(ofSmall, ofLarge, rate), ratio(ofLarge, ofSmall, cpu))
+	fmt.Printf("  cost at %d stored / at %d      %.2f of the time (aim: within 1.2), %.2f of the processor time; with all active %.2f and %.2f\n", p.many, p.few,
+		ratio(ofSmall, ofActive, rate), ratio(ofActive, ofSmall, cpu), ratio(ofSmall, ofLarge, rate), ratio(ofLarge, ofSmall, cpu))
 	return nil
 }
 

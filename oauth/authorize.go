@@ -35,6 +35,20 @@ func (c *Client) AuthorizeURL(o AuthorizeOptions) (string, error) {
 	return u.String(), nil
 }
 
+// AskedScopes are the scopes that the authorization request names, those included that the definition
+// adds by itself, as a person should see them: of every parameter with scope in its name, sorted.
+func (c *Client) AskedScopes(o AuthorizeOptions) []string {
+	d := c.Definition
+	var asked []string
+	for key, value := range expandParams(authorizeParams(d, o), c.authorizeValues(o), d.Delimiter()) {
+		if strings.Contains(strings.ToLower(key), "scope") {
+			asked = append(asked, SplitScopes(value, d.Delimiter())...)
+		}
+	}
+	slices.Sort(asked)
+	return slices.Compact(asked)
+}
+
 // authorizeParams adds what is sent whether or not the definition names it.
 func authorizeParams(d *Definition, o AuthorizeOptions) map[string]string {
 	params := maps.Clone(d.AuthorizeRequest.Params)

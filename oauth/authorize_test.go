@@ -161,3 +161,23 @@ func TestIssuerFits(t *testing.T) {
 		t.Error("no issuer fits a definition without endpoints")
 	}
 }
+
+func TestAskedScopesAreThoseThatTheURLNames(t *testing.T) {
+	options := oauth.AuthorizeOptions{Scopes: []string{"write"}, Existing: []string{"read"}}
+	for name, c := range map[string]struct {
+		definition oauth.Definition
+		want       string
+	}{
+		"ordinary":  {oauth.Definition{}, "read write"},
+		"always":    {oauth.Definition{Scopes: oauth.ScopeRules{Always: []string{"offline_access"}}}, "offline_access read write"},
+		"literal":   {oauth.Definition{AuthorizeRequest: oauth.Request{Params: map[string]string{"scope": "openid {{scopes}}"}}}, "openid write"},
+		"two sets":  {oauth.Definition{AuthorizeRequest: oauth.Request{Params: map[string]string{"scope": "bot", "user_scope": "{{scopes}}"}}}, "bot write"},
+		"not named": {oauth.Definition{AuthorizeRequest: oauth.Request{Params: map[string]string{"client_id": "{{client_id}}"}}}, ""},
+	} {
+		c.definition.AuthorizeRequest.Endpoint = "https://hooli.example/authorize"
+		client := &oauth.Client{Definition: &c.definition}
+		if got := strings.Join(client.AskedScopes(options), " "); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -31,10 +31,13 @@ import (
 const (
 	// longPoll is how long a status request may wait, with time to write the answer.
 	longPoll = 75 * time.Second
-	// stopTimeout bounds an orderly stop: running exchanges and refreshes are waited for that long.
-	stopTimeout    = 20 * time.Second
-	pruneEvery     = 10 * time.Minute
-	maxHeaderBytes = 64 << 10
+	// Each part of an orderly stop has a time of its own, so that a slow request costs no refresh: the
+	// requests, then the exchanges and refreshes, then the audit.
+	requestsTimeout = 10 * time.Second
+	brokerTimeout   = 30 * time.Second
+	auditTimeout    = 10 * time.Second
+	pruneEvery      = 10 * time.Minute
+	maxHeaderBytes  = 64 << 10
 )
 
 // Options are what an engine is started with.
@@ -71,7 +74,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	e := &Engine{log: o.Log, now: o.Now}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, e.close(ctx))
+			err = errors.Join(err, e.close(context.WithoutCancel(ctx)))
 		}
 	}()
 	if e.listener, err = listen(ctx, cfg.API.Host, cfg.API.Port); err != nil {
@@ -193,7 +196,8 @@ func (e *Engine) Broker() *keybearer.Broker { return e.broker }
 // Run serves until ctx ends, then stops in order: waiting status requests answer at once, running
 // requests, exchanges and refreshes are finished, the audit is written out, the storage closed.
 func (e *Engine) Run(ctx context.Context) error {
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	stopping := context.WithoutCancel(ctx)
+	background, stop := context.WithCancel(stopping)
 	var work sync.WaitGroup
 	work.Go(func() { e.prune(background) })
 	work.Go(func() { e.reseal(background) })
@@ -207,15 +211,22 @@ func (e *Engine) Run(ctx context.Context) error {
 	case failure = <-served:
 	}
 	e.broker.Drain()
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	err := e.server.Shutdown(stopping)
+	err := within(stopping, requestsTimeout, e.server.Shutdown)
+	if err != nil { // some requests did not end in time
+		err = errors.Join(err, e.server.Close())
+	}
 	stop()
 	work.Wait()
 	if errors.Is(failure, http.ErrServerClosed) {
 		failure = nil
 	}
 	return errors.Join(failure, err, e.close(stopping))
+}
+
+func within(ctx context.Context, d time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return do(ctx)
 }
 
 // close gives back what Start opened, in the reverse order; parts that were not opened are left out.
@@ -227,10 +238,10 @@ func (e *Engine) close(ctx context.Context) error {
 		}
 	}
 	if e.broker != nil {
-		errs = append(errs, e.broker.Close(ctx))
+		errs = append(errs, within(ctx, brokerTimeout, e.broker.Close))
 	}
 	if e.recorder != nil {
-		errs = append(errs, e.recorder.Close(ctx))
+		errs = append(errs, within(ctx, auditTimeout, e.recorder.Close))
 	}
 	if e.store != nil {
 		errs = append(errs, e.store.Close())

@@ -139,7 +139,11 @@ func (d *door) note(r *http.Request, status int, reference string, err error) {
 // kind. Either may be "". What went wrong inside stays in the log.
 func explain(err error) (why, next string) {
 	e, ok := errors.AsType[*keybearer.Error](err)
-	if !ok || e.Err == nil || keybearer.KindOf(err) == keybearer.Internal {
+	if !ok || e.Err == nil {
+		return "", ""
+	}
+	switch keybearer.KindOf(err) {
+	case keybearer.Internal, keybearer.Unavailable: // for the operator, and in the log
 		return "", ""
 	}
 	wire, ok := errors.AsType[*oauth.Error](err)

@@ -102,8 +102,12 @@ func TestStorageIsAwayForAMoment(t *testing.T) {
 	a := l.authorize("")
 	b := newBrowser(t)
 	b.get(a.URL)
-	store.err = keybearer.Errorf(keybearer.Unavailable, "the database is locked")
-	expect(t, b.post(a.URL, nil), 503, "Not available at the moment", "The database is locked.", "try again")
+	store.err = keybearer.Errorf(keybearer.Unavailable, "the database /var/lib/keys is locked")
+	got := b.post(a.URL, nil)
+	expect(t, got, 503, "Not available at the moment", "try again")
+	if strings.Contains(got.body, "/var/lib") {
+		t.Errorf("the page tells where the database is:\n%s", got.body)
+	}
 	store.err = nil
 	if to := b.get(b.consent(l, a)).location(t); to != "/success" {
 		t.Errorf("got %s, want /success", to)
