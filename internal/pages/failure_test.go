@@ -42,8 +42,8 @@ func TestEveryKindOfFailureHasAPage(t *testing.T) {
 			store.err = failure
 			got := newBrowser(t).get(a.URL)
 			expect(t, got, kind.HTTPStatus(), "What to do", "<h1>", "Reference <code>")
-			if shown := strings.Contains(got.body, "Because of &lt;b&gt;this&lt;/b&gt;."); shown != (kind != keybearer.Internal) {
-				t.Errorf("the reason is shown: %v, want it shown for all but internal errors:\n%s", shown, got.body)
+			if shown := strings.Contains(got.body, "Because of &lt;b&gt;this&lt;/b&gt;."); shown != (kind != keybearer.Internal && kind != keybearer.Unavailable) {
+				t.Errorf("the reason is shown: %v, want it shown for all but what is for the operator:\n%s", shown, got.body)
 			}
 			if strings.Contains(got.body, "<b>this") {
 				t.Error("the reason is not escaped")
