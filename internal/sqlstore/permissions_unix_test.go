@@ -13,7 +13,7 @@ import (
 )
 
 func TestFilesAreForTheirOwnerOnly(t *testing.T) {
-	for _, umask := range []int{0, 0o777 &^ 0o700, 0o277} {
+	for _, umask := range []int{0, 0o022, 0o077} {
 		t.Run("", func(t *testing.T) {
 			dir := t.TempDir()
 			defer syscall.Umask(syscall.Umask(umask))
