@@ -26,7 +26,6 @@ func floors() map[string]int {
 		"interop": 7, // the published clients and servers, against the built binary
 
 		"cmd/keybearer": 6,
-		"keybearertest": 6,
 
 		"internal/engine": 5,
 

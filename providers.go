@@ -217,7 +217,9 @@ func (b *Broker) drafted(p Provider, d ProviderDraft, all []Provider) (Provider,
 	}
 	var wrong []string
 	for _, problem := range installed.Definition.Problems(oauth.Options{PublicClient: len(p.ClientSecret) == 0, AllowHTTP: b.cfg.AllowHTTP}) {
-		if !problem.Warning {
+		if problem.Warning {
+			b.log.Warn("a provider's settings work, but should be looked at", "provider", p.ID, "setting", strings.Join(problem.Path, "."), "advice", problem.Message)
+		} else {
 			wrong = append(wrong, strings.Join(append([]string{"oauth2"}, problem.Path...), ".")+": "+problem.Message)
 		}
 	}
