@@ -91,15 +91,13 @@ func dev(ctx context.Context, w world, port, sandboxPort int, verbose bool) (err
 	if err != nil {
 		return err
 	}
-	serving, stop := context.WithCancel(ctx)
-	defer stop()
-	served := make(chan error, 1)
-	go func() { served <- e.Run(serving) }() // received below
+	// The listener is open: who clicks the link before the engine serves waits a moment.
 	if err := invite(ctx, w.out, e, key); err != nil {
+		stopped, stop := context.WithCancel(ctx)
 		stop()
-		return errors.Join(err, <-served)
+		return errors.Join(err, e.Run(stopped))
 	}
-	return <-served
+	return e.Run(ctx)
 }
 
 // devConfig is the engine.yaml of `keybearer dev`.
