@@ -24,6 +24,9 @@ func (c *call) refused(err error) answer {
 	if kind == keybearer.Internal && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		kind, err = keybearer.Unavailable, errors.New("the request was given up: send it again")
 	}
+	if kind == keybearer.Unavailable { // the caller is told to wait, and the operator why
+		c.Log.WarnContext(c.ctx(), "unavailable", "request_id", c.requestID(), "route", c.req.Pattern, "error", err)
+	}
 	if kind != keybearer.Internal {
 		return c.refusal(kind.HTTPStatus(), !kind.Retryable(), retryAfter(err), api.Error{Name: string(kind), Message: err.Error()})
 	}
