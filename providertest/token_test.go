@@ -221,8 +221,8 @@ func TestTokenRequestsMustBeClean(t *testing.T) {
 	if r := b.get(b.server.URL + "/token?" + form.Encode()); r.status != http.StatusMethodNotAllowed {
 		t.Errorf("GET: got %d, want 405", r.status)
 	}
-	huge := url.Values{"grant_type": {strings.Repeat("x", 1<<20)}}
-	want(t, "a body of 1 MB", b.post("/token", huge), 400, "invalid_request")
+	huge := url.Values{"grant_type": {strings.Repeat("x", 128<<10)}} // no more: what net/http does not drain, it resets
+	want(t, "a body of 128 KiB", b.post("/token", huge), 400, "invalid_request")
 	if r := b.post("/token", form); r.status != http.StatusOK {
 		t.Errorf("the clean request after all this: got %d, want 200 (the code is not spent)", r.status)
 	}
