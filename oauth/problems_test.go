@@ -63,9 +63,9 @@ func TestProblems(t *testing.T) {
 		{over: `authorize_request: {endpoint: "https://login.example.com/a?b;c"}`, want: "authorize_request.endpoint: the query"},
 		{over: `authorize_request: {endpoint: "https://{{tenant}}.example.com/a"}`, want: "authorize_request.endpoint: "},
 		{over: `authorize_request: {method: POST}`, want: "authorize_request.method: the browser is redirected"},
-		{over: `authorize_request: {params: {x: "canary {{client_secret}}"}}`, want: "authorize_request.params.x: {{client_secret}} is not known here; allowed: {{client_id}}, {{redirect_uri}}, {{scopes}}"},
-		{over: `authorize_request: {params: {x: "canary {{code"}}`, want: `authorize_request.params.x: a "{{" is not closed`},
-		{over: `authorize_request: {params: {x: "{{state}} {{state canary"}}`, want: `authorize_request.params.x: a "{{" is not closed`},
+		{over: `authorize_request: {params: {client_id: c, x: "canary {{client_secret}}"}}`, want: "authorize_request.params.x: {{client_secret}} is not known here; allowed: {{client_id}}, {{redirect_uri}}, {{scopes}}"},
+		{over: `authorize_request: {params: {client_id: c, x: "canary {{code"}}`, want: `authorize_request.params.x: a "{{" is not closed`},
+		{over: `authorize_request: {params: {client_id: c, x: "{{state}} {{state canary"}}`, want: `authorize_request.params.x: a "{{" is not closed`},
 
 		{over: `token_request: {endpoint: "http://login.example.com/token"}`, want: "token_request.endpoint: http to login.example.com would send secrets in clear"},
 		{over: `token_request: {endpoint: "ftp://login.example.com/token"}`, want: `token_request.endpoint: the scheme "ftp" is not supported`},
@@ -198,6 +198,26 @@ func TestCheckEndpoint(t *testing.T) {
 	for _, raw := range []string{"https://user:canary@a b/", "x?client_secret=canary", "https://a.example/%zz?canary", "https://a.example:x/#?canary@"} {
 		if err := oauth.CheckEndpoint(raw, false); err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v, want an error without the secret", raw, err)
+		}
+	}
+}
+
+func TestParamsThatReplaceTheUsualOnesAreNoticed(t *testing.T) {
+	d := oauth.Definition{
+		AuthorizeRequest: oauth.Request{Endpoint: "https://hooli.example/authorize", Params: map[string]string{"prompt": "consent"}},
+		TokenRequest:     oauth.Request{Endpoint: "https://hooli.example/token"},
+	}
+	noticed := func() bool {
+		return slices.ContainsFunc(d.Problems(oauth.Options{}), func(p oauth.Problem) bool {
+			return p.Warning && strings.Join(p.Path, ".") == "authorize_request.params"
+		})
+	}
+	if !noticed() {
+		t.Error("params without a client_id are not noticed")
+	}
+	for _, named := range []map[string]string{nil, {"client_id": "abc"}, {"client_key": "{{client_id}}"}} {
+		if d.AuthorizeRequest.Params = named; noticed() {
+			t.Errorf("warned about %v", named)
 		}
 	}
 }

@@ -20,6 +20,10 @@ func (c *checker) pkce(p PKCE) {
 func (c *checker) authorize(r Request) {
 	c.needed("authorize_request", r)
 	c.request("authorize_request", r)
+	if r.Params != nil && !mentions(r.Params, "client_id") && r.Params["client_id"] == "" {
+		c.warn(`there is no client_id among them, and they are all that is sent: most servers want response_type: code, `+
+			`client_id: "{{client_id}}", redirect_uri: "{{redirect_uri}}" and scope: "{{scopes}} {{existing_scopes}}"`, "authorize_request", "params")
+	}
 	if r.Method == "POST" {
 		c.fail("the browser is redirected there, which is always GET", "authorize_request", "method")
 	}

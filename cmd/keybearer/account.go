@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -32,7 +34,7 @@ func accountCommand(w world) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			password, err := readPassword(w)
+			password, err := readPassword(c.Context(), w)
 			if err != nil {
 				return err
 			}
@@ -82,13 +84,13 @@ func accountCommand(w world) *cobra.Command {
 }
 
 // readPassword asks for a password without showing it, or reads one that is piped in.
-func readPassword(w world) (secret.String, error) {
+func readPassword(ctx context.Context, w world) (secret.String, error) {
 	var line string
 	var err error
 	if f, ok := w.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		_, _ = fmt.Fprint(w.err, "Password: ")
 		var typed []byte
-		typed, err = term.ReadPassword(int(f.Fd()))
+		typed, err = typePassword(ctx, int(f.Fd()))
 		line = string(typed)
 		_, _ = fmt.Fprintln(w.err)
 	} else {
@@ -102,4 +104,25 @@ func readPassword(w world) (secret.String, error) {
 		return secret.String{}, usageError{errors.New("no password came: type one, or give it as the first line of the standard input")}
 	}
 	return password, nil
+}
+
+// typePassword reads a line from a terminal that does not show it. Ctrl-C ends the program there and
+// then, with the terminal as it was: the read itself cannot be interrupted.
+func typePassword(ctx context.Context, terminal int) ([]byte, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return nil, err
+	}
+	typed, done := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		<-typed.Done()
+		if ctx.Err() != nil {
+			_ = term.Restore(terminal, before)
+			os.Exit(130) // what shells say of a program that Ctrl-C ended
+		}
+	})
+	defer watching.Wait()
+	defer done()
+	return term.ReadPassword(terminal)
 }

@@ -29,7 +29,7 @@ func configCommand(w world) *cobra.Command {
 			if cfg.File != "" {
 				name = cfg.File
 			}
-			_, err := fmt.Fprintf(w.out, "%s: ok, %d providers\n", name, len(cfg.Auth.Providers))
+			_, err := fmt.Fprintf(w.out, "%s: ok, %s\n", name, counted(len(cfg.Auth.Providers), "provider"))
 			return err
 		},
 	}
@@ -43,4 +43,11 @@ func configCommand(w world) *cobra.Command {
 	}
 	c.AddCommand(check, schema)
 	return c
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

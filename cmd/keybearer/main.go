@@ -49,14 +49,7 @@ func run(ctx context.Context, args []string, w world) int {
 		Long: "Keybearer gets a person's consent at an OAuth 2.0 server once, keeps the grant sealed and fresh,\n" +
 			"and gives agents and tools exactly the access they need.\n\n" +
 			"Start with `keybearer dev`: an engine and a local Atlassian to click through, without any account.",
-		Version: version,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no command %q. See `keybearer help`", args[0])}
-			}
-			return nil
-		},
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -72,6 +65,11 @@ func run(ctx context.Context, args []string, w world) int {
 	root.AddCommand(
 		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), versionCommand(w),
 	)
+	for _, group := range append(root.Commands(), root) {
+		if group.HasSubCommands() {
+			group.Args, group.RunE = noSuchCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -104,6 +102,14 @@ func exitCode(err error) int {
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("%q is not understood: `%s` takes no arguments. See `%s --help`", args[0], c.CommandPath(), c.CommandPath())}
+	}
+	return nil
+}
+
+// noSuchCommand refuses arguments of a command that only groups others.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("there is no command \"%s %s\". See `%s --help`", c.CommandPath(), args[0], c.CommandPath())}
 	}
 	return nil
 }

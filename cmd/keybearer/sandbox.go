@@ -50,6 +50,7 @@ func sandboxCommand(w world) *cobra.Command {
 				made, _ := s.App(app.ID)
 				_, _ = fmt.Fprintf(w.out, "The secret of %s: %s\n", app.ID, made.Secret)
 			}
+			_, _ = fmt.Fprintf(w.out, sandboxYAML, app.ID, box.url)
 			<-c.Context().Done()
 			return box.stop(context.WithoutCancel(c.Context()))
 		},
@@ -109,3 +110,19 @@ func (b *sandbox) stop(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
+
+// sandboxYAML points an engine at the sandbox.
+const sandboxYAML = `
+In engine.yaml, with the secret in the environment:
+
+auth:
+  providers:
+    - id: atlassian
+      provider_id: atlassian
+      client_id: %[1]s
+      client_secret: ${env:KEYBEARER_SANDBOX_SECRET}
+      oauth2: # only what differs from the real Atlassian
+        authorize_request: {endpoint: %[2]s/authorize}
+        token_request: {endpoint: %[2]s/oauth/token}
+        user_info_request: {endpoint: %[2]s/me}
+`

@@ -140,6 +140,7 @@ func TestExitCodesAreStable(t *testing.T) {
 		{"help", nothing, 0, ""},
 		{"nonsense", nothing, 2, "no command"},
 		{"serve --nonsense", nothing, 2, "keybearer serve --help"},
+		{"config chek", nothing, 2, "no command \"keybearer config chek\""},
 		{"serve now", nothing, 2, "takes no arguments"},
 		{"apikey list", nothing, 2, "set KEYBEARER_API_KEY"},
 		{"apikey create", nothing, 2, "--name"},

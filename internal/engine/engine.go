@@ -205,6 +205,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	work.Go(func() { served <- e.server.Serve(e.listener) })
 
 	e.log.Info("the engine is serving", "url", e.public, "address", e.listener.Addr().String())
+	e.tellProviders(ctx)
 	var failure error
 	select {
 	case <-ctx.Done():
@@ -220,7 +221,26 @@ func (e *Engine) Run(ctx context.Context) error {
 	if errors.Is(failure, http.ErrServerClosed) {
 		failure = nil
 	}
-	return errors.Join(failure, err, e.close(stopping))
+	err = errors.Join(failure, err, e.close(stopping))
+	e.log.Info("the engine has stopped")
+	return err
+}
+
+// tellProviders says at start what has to be registered where.
+func (e *Engine) tellProviders(ctx context.Context) {
+	providers, err := e.broker.As(keybearer.Caller{Name: "engine", Admin: true}).Providers(ctx)
+	if err != nil {
+		e.log.Warn("the providers could not be listed", "error", err)
+		return
+	}
+	for _, p := range providers {
+		if p.Status == keybearer.ProviderActive {
+			e.log.Info("provider", "id", p.ID, "redirect_uri_to_register", e.broker.RedirectURI(&p))
+		}
+	}
+	if len(providers) == 0 {
+		e.log.Info("no provider is configured yet: add one under auth.providers in engine.yaml, or with POST /v1/admin/auth_providers")
+	}
 }
 
 func within(ctx context.Context, d time.Duration, do func(context.Context) error) error {

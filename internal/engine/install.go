@@ -104,7 +104,7 @@ func (e *Engine) firstAccount(ctx context.Context, cfg *config.Config, announce 
 	password, given := cfg.Env(passwordVariable)
 	if !given || password == "" {
 		password = rand.Text()
-		_, _ = fmt.Fprintf(announce, "Sign-in for the engine's pages (shown this once): user %s, password %s\n", adminUser, password)
+		_, _ = fmt.Fprintf(announce, "Sign-in at %s/login (shown this once): user %s, password %s\n", e.public, adminUser, password)
 	}
 	if _, err := e.broker.PutAccount(ctx, keybearer.DefaultProject, adminUser, secret.New(password), true); err != nil {
 		return fmt.Errorf("%s: %w", passwordVariable, err)

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -151,8 +150,8 @@ func explain(err error) (why, next string) {
 		return sentence(clean(e.Error(), maxReason)), ""
 	}
 	switch advice := sentence(clean(wire.Advice, maxReason)); wire.Class {
-	case oauth.Misconfigured, oauth.Transient: // the advice is for the operator
-		return strings.TrimSpace(providersWords(wire) + " " + advice), ""
+	case oauth.Misconfigured, oauth.Transient: // the advice is for the operator, who finds it in the log
+		return providersWords(wire), ""
 	default:
 		return providersWords(wire), advice
 	}
