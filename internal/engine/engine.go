@@ -63,6 +63,8 @@ type Engine struct {
 	server   *http.Server
 	public   string
 	keyring  *seal.Keyring
+	// formerKeys are root keys that sealed new values before the present default did.
+	formerKeys []string
 }
 
 // Start opens everything and begins to listen. On an error nothing stays open.
@@ -84,7 +86,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.store, err = openStore(ctx, cfg); err != nil {
 		return nil, err
 	}
-	if e.keyring, err = rootKeys(ctx, cfg, e.store); err != nil {
+	if e.keyring, e.formerKeys, err = rootKeys(ctx, cfg, e.store); err != nil {
 		return nil, err
 	}
 	static, err := fileProviders(cfg, e.keyring)
@@ -205,7 +207,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	work.Go(func() { served <- e.server.Serve(e.listener) })
 
 	e.log.Info("the engine is serving", "url", e.public, "address", e.listener.Addr().String())
-	e.tellProviders(ctx)
+	e.tellProviders(stopping)
+	if len(e.formerKeys) > 0 {
+		e.log.Info("sealing stored values anew under the default root key", "key", e.keyring.Default(), "former", e.formerKeys)
+	}
 	var failure error
 	select {
 	case <-ctx.Done():

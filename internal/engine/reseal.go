@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/keybearer/keybearer"
@@ -18,21 +17,14 @@ const (
 // reseal brings everything that is stored under the default root key, if the database was ever
 // written with another one, and then forgets the others. A restart in between takes it up again.
 func (e *Engine) reseal(ctx context.Context) {
-	checks, err := e.store.KeyChecks(ctx)
-	if err != nil {
-		e.log.Warn("the root keys in use could not be read; values are sealed anew at the next start", "error", err)
+	if len(e.formerKeys) == 0 {
 		return
 	}
 	current := e.keyring.Default()
-	former := slices.DeleteFunc(e.keyring.IDs(), func(id string) bool { return id == current || checks[id] == nil })
-	if len(former) == 0 {
-		return
-	}
-	e.log.Info("sealing stored values anew under the default root key", "key", current, "former", former)
 	if !e.resealAll(ctx, current) || !wait(ctx, flowLife) || !e.resealAll(ctx, current) {
 		return
 	}
-	for _, id := range former {
+	for _, id := range e.formerKeys {
 		if err := e.store.DeleteKeyCheck(ctx, id); err != nil {
 			e.log.Warn("a former root key could not be forgotten; trying again at the next start", "key", id, "error", err)
 			return

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/keybearer/keybearer"
@@ -85,11 +86,12 @@ const (
 // another one under the same id.
 const keyCheckText = "keybearer root key check"
 
-// rootKeys builds the keyring and compares it with the keys that the database was written with.
-func rootKeys(ctx context.Context, cfg *config.Config, s store) (*seal.Keyring, error) {
+// rootKeys builds the keyring and compares it with the keys that the database was written with. It
+// tells which of those were the default formerly.
+func rootKeys(ctx context.Context, cfg *config.Config, s store) (ring *seal.Keyring, former []string, err error) {
 	checks, err := s.KeyChecks(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys := make([]seal.Key, 0, len(cfg.Security.RootKeys))
 	for _, k := range cfg.Security.RootKeys {
@@ -99,15 +101,15 @@ func rootKeys(ctx context.Context, cfg *config.Config, s store) (*seal.Keyring, 
 		_, known := checks[generatedKeyID]
 		key, err := generatedKey(cfg, known, len(checks) > 0)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		keys = append(keys, key)
 	}
-	ring, err := seal.NewKeyring(keys...)
-	if err != nil {
-		return nil, fmt.Errorf("security.root_keys: %w", err)
+	if ring, err = seal.NewKeyring(keys...); err != nil {
+		return nil, nil, fmt.Errorf("security.root_keys: %w", err)
 	}
-	return ring, checkKeys(ctx, s, ring, checks)
+	former = slices.DeleteFunc(ring.IDs(), func(id string) bool { return id == ring.Default() || checks[id] == nil })
+	return ring, former, checkKeys(ctx, s, ring, checks)
 }
 
 // generatedKey reads the engine's own key, or makes it for a new database.
