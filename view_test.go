@@ -114,6 +114,35 @@ func TestAbandonedSignInCanBeTakenUpAgain(t *testing.T) {
 	}
 }
 
+func TestFormerFlowIDIsWorthNothingOnceTheNextConsentCameBack(t *testing.T) {
+	h := open(t, change{config: func(c *keybearer.Config) { c.Verification = keybearer.Verification{} }})
+	a := h.authorize("read")
+	v := h.visitor()
+	first, err := v.Complete(t.Context(), h.consent(v, a.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cb := h.consent(v, a.ID)
+	h.provider.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "hold_answer", Times: 1})
+	landed := make(chan keybearer.Landing, 1)
+	go func() {
+		land, err := v.Complete(t.Context(), cb)
+		if err != nil {
+			t.Errorf("the second consent: %v", err)
+		}
+		landed <- land
+	}()
+	if err := h.provider.History().AwaitCalls(t.Context(), providertest.Token, 2); err != nil {
+		t.Fatal(err)
+	}
+	_, err = v.ConfirmSignedIn(t.Context(), first.Flow, alice)
+	wantKind(t, err, keybearer.NotFound)
+	h.provider.Release()
+	if _, err := v.ConfirmSignedIn(t.Context(), (<-landed).Flow, alice); err != nil {
+		t.Fatalf("confirming the former flow harmed the new consent: %v", err)
+	}
+}
+
 func TestTokensThatNobodyConfirmsAreForgotten(t *testing.T) {
 	h := open(t, change{config: custom})
 	a := h.authorize("read")
