@@ -28,6 +28,8 @@ type Config struct {
 	Sessions    SessionStore
 	Settings    SettingStore
 	Leases      Leaser
+	// Upkeep is the plan of Connections; nil means Connections itself, if it is an UpkeepStore.
+	Upkeep UpkeepStore
 
 	// Sealer seals what stores keep; nil means a random key that dies with the process.
 	Sealer Sealer
@@ -126,6 +128,9 @@ func New(cfg Config) (*Broker, error) {
 	if cfg.Leases == nil {
 		cfg.Leases = inMemory()
 	}
+	if cfg.Upkeep == nil {
+		cfg.Upkeep, _ = cfg.Connections.(UpkeepStore)
+	}
 	if cfg.Sealer == nil {
 		ring, err := seal.NewKeyring(seal.Key{ID: "process", Secret: randomSecret()})
 		if err != nil {
@@ -197,6 +202,23 @@ func (b *Broker) Close(ctx context.Context) error {
 		err = ctx.Err()
 	}
 	return errors.Join(err, b.storeAllUnsaved(ctx))
+}
+
+// Wake makes the waiters for an authorization look again, those for all of them where id is empty. It
+// is for what is heard of moves in other processes; the Broker itself wakes those of its own.
+func (b *Broker) Wake(id AuthorizationID) {
+	if id == "" {
+		b.wakes.wakeAll()
+		return
+	}
+	b.wakes.wake(id)
+}
+
+// Forget drops what the Broker remembers of providers and API keys for a moment, since they were
+// changed in another process.
+func (b *Broker) Forget() {
+	b.shelf.clear()
+	b.keys.clear()
 }
 
 // As gives the view of a caller.

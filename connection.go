@@ -55,11 +55,42 @@ type Connection struct {
 	IssuedAt, ExpiresAt time.Time
 	// Refreshable reports whether the grant holds a refresh token.
 	Refreshable bool
+	// Rotation is the journal's open entry, or zero: whether the refresh token in Grant is still good
+	// is known.
+	Rotation Rotation
+	// Family is the same for connections whose grants have one fate at the provider, as Atlassian's
+	// of one app and one account; empty where that is not known. It is not a secret.
+	Family string
+	// DueAt is when somebody should look after the connection, though nobody ask for it: to refresh
+	// it ahead, to keep it alive, to settle the journal. Zero: never.
+	DueAt time.Time
+	// UsedAt is when a token of it was last handed out, to within some minutes; zero: never.
+	UsedAt time.Time
 
 	CreatedAt, UpdatedAt time.Time
 	// Version counts the writes, from 1; see ConnectionStore.
 	Version int64
 }
+
+// Rotation is an entry of the journal of rotations: a refresh token that may have been spent at the
+// provider without its successor being stored. It is written before the token is presented, and goes
+// with the write that stores what came of it. Where it is found open, a process died in between, or
+// an answer was lost on the way.
+type Rotation struct {
+	// Token is the SHA-256 of the refresh token. It is empty after a restore from a backup: whichever
+	// token is in the row, another may have come since.
+	Token []byte
+	// Attempt counts how often the token was presented without a known end; 0 after a restore.
+	Attempt int64
+	// Holder is the generation of the lease under which it was presented last.
+	Holder int64
+	// At is since when the token may have been spent: when it was first presented, or when the backup
+	// was made.
+	At time.Time
+}
+
+// Open reports whether there is an entry.
+func (r *Rotation) Open() bool { return !r.At.IsZero() }
 
 // GrantPlace is where the grant is sealed: a row that is copied to another user does not open.
 func (c *Connection) GrantPlace() []byte {

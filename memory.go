@@ -79,6 +79,7 @@ type (
 
 var (
 	_ ConnectionStore = (*Memory)(nil)
+	_ UpkeepStore     = (*Memory)(nil)
 	_ FlowStore       = (*Memory)(nil)
 	_ AttemptStore    = (*Memory)(nil)
 	_ ProviderStore   = (*Memory)(nil)

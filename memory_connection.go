@@ -43,6 +43,9 @@ func (m *Memory) PutConnection(_ context.Context, c Connection, ifVersion int64)
 	}
 	c = c.clone()
 	c.Version = ifVersion + 1
+	if old.UsedAt.After(c.UsedAt) {
+		c.UsedAt = old.UsedAt
+	}
 	m.connections[key], m.refs[c.Ref] = c, c.ID
 	return c.clone(), nil
 }
@@ -108,5 +111,7 @@ func (c Connection) clone() Connection {
 	c.Grant = storedList(c.Grant)
 	c.IssuedAt, c.ExpiresAt = storedTime(c.IssuedAt), storedTime(c.ExpiresAt)
 	c.CreatedAt, c.UpdatedAt = storedTime(c.CreatedAt), storedTime(c.UpdatedAt)
+	c.Rotation.Token, c.Rotation.At = storedList(c.Rotation.Token), storedTime(c.Rotation.At)
+	c.DueAt, c.UsedAt = storedTime(c.DueAt), storedTime(c.UsedAt)
 	return c
 }

@@ -45,6 +45,18 @@ func (m *Memory) tryAcquire(key string, ttl time.Duration) (Lease, *memoryLease,
 	return Lease{Key: key, Generation: m.generation}, nil, 0
 }
 
+// Extend implements [Leaser].
+func (m *Memory) Extend(_ context.Context, l Lease, ttl time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	held, ok := m.leases[l.Key]
+	if !ok || held.generation != l.Generation {
+		return Errorf(Conflict, "the lease %q is no longer held", l.Key)
+	}
+	held.until = m.now().Add(ttl)
+	return nil
+}
+
 // Release implements [Leaser].
 func (m *Memory) Release(_ context.Context, l Lease) error {
 	m.mu.Lock()

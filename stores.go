@@ -22,12 +22,28 @@ type ConnectionStore interface {
 	Connection(ctx context.Context, ref Ref) (Connection, error)
 	ConnectionByID(ctx context.Context, project ProjectID, id ConnectionID) (Connection, error)
 	// PutConnection writes a whole row if the stored version is ifVersion (0: the ref has no row
-	// yet), and stores and returns it with Version ifVersion+1. Otherwise Conflict.
+	// yet), and stores and returns it with Version ifVersion+1. Otherwise Conflict. A stored UsedAt
+	// that is later than the written one stays.
 	PutConnection(ctx context.Context, c Connection, ifVersion int64) (Connection, error)
 	// Connections lists a page, ordered by CreatedAt then ID, and counts all that match.
 	Connections(ctx context.Context, filter ConnectionFilter) (page []Connection, total int, err error)
 	// DeleteConnection deletes the row if the stored version is ifVersion, otherwise Conflict.
 	DeleteConnection(ctx context.Context, project ProjectID, id ConnectionID, ifVersion int64) error
+}
+
+// UpkeepStore is the plan of a ConnectionStore: which connections somebody should look after, and when.
+// There is no other queue: the row is the job, and whoever claims it does it.
+type UpkeepStore interface {
+	// ClaimDue gives up to limit connections of a provider whose DueAt has come by now, those that came
+	// first, in any order, and moves their DueAt to until: nobody else is given them before then. Versions
+	// stay as they are.
+	ClaimDue(ctx context.Context, project ProjectID, provider ProviderID, now, until time.Time, limit int) ([]Connection, error)
+	// Postpone sets the DueAt of a connection, zero for never, if its version is still that of c;
+	// otherwise whoever wrote it meanwhile has planned it anew, and nothing happens.
+	Postpone(ctx context.Context, c Connection, due time.Time) error
+	// Touch sets UsedAt of connections to these times, unless a later one is stored. Those that are gone
+	// are passed over.
+	Touch(ctx context.Context, used map[Ref]time.Time) error
 }
 
 // ConnectionFilter selects connections. Empty fields select all.
@@ -109,6 +125,9 @@ type Lease struct {
 type Leaser interface {
 	// Acquire waits until the lease is free, or was held for longer than its ttl, or ctx ends.
 	Acquire(ctx context.Context, key string, ttl time.Duration) (Lease, error)
+	// Extend lets a lease that is still held end ttl from now. One that ended, and that nobody has
+	// taken since, may be extended or be Conflict; one that somebody else has is Conflict.
+	Extend(ctx context.Context, l Lease, ttl time.Duration) error
 	// Release ends a lease early; one that somebody else has meanwhile is left alone.
 	Release(ctx context.Context, l Lease) error
 }

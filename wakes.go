@@ -46,3 +46,14 @@ func (w *wakes) wake(id AuthorizationID) {
 		delete(w.count, id)
 	}
 }
+
+// wakeAll ends all waiting: news may have been missed.
+func (w *wakes) wakeAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, moved := range w.waiting {
+		close(moved)
+	}
+	clear(w.waiting)
+	clear(w.count)
+}

@@ -18,6 +18,8 @@ func connection(n int) keybearer.Connection {
 		Scopes:   []string{"read", "write with space", `quoted"`},
 		Grant:    []byte{1, 0, 255, byte(n)},
 		IssuedAt: at(0), ExpiresAt: at(3600), Refreshable: true,
+		Rotation: keybearer.Rotation{Token: hash(n), Attempt: 2, Holder: 7, At: at(1)}, Family: "family",
+		DueAt: at(1800), UsedAt: at(2),
 		CreatedAt: at(n), UpdatedAt: at(n + 1),
 	}
 }
@@ -25,6 +27,7 @@ func connection(n int) keybearer.Connection {
 // keptConnection is what a store gives back for a connection.
 func keptConnection(c keybearer.Connection, version int64) keybearer.Connection {
 	c.IssuedAt, c.ExpiresAt, c.CreatedAt, c.UpdatedAt = kept(c.IssuedAt), kept(c.ExpiresAt), kept(c.CreatedAt), kept(c.UpdatedAt)
+	c.Rotation.At, c.DueAt, c.UsedAt = kept(c.Rotation.At), kept(c.DueAt), kept(c.UsedAt)
 	c.Version = version
 	return c
 }

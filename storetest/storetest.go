@@ -27,6 +27,7 @@ import (
 // Stores are the candidates. A nil field is not examined.
 type Stores struct {
 	Connections keybearer.ConnectionStore
+	Upkeep      keybearer.UpkeepStore // of the same rows as Connections
 	Flows       keybearer.FlowStore
 	Attempts    keybearer.AttemptStore
 	Providers   keybearer.ProviderStore
@@ -41,6 +42,7 @@ type Stores struct {
 func All(store any) Stores {
 	var s Stores
 	s.Connections, _ = store.(keybearer.ConnectionStore)
+	s.Upkeep, _ = store.(keybearer.UpkeepStore)
 	s.Flows, _ = store.(keybearer.FlowStore)
 	s.Attempts, _ = store.(keybearer.AttemptStore)
 	s.Providers, _ = store.(keybearer.ProviderStore)

@@ -83,7 +83,7 @@ func (c *caches) keepConnection(conn keybearer.Connection, before uint64) {
 
 // owned gives the caller a connection of its own: the kept one stays ours.
 func owned(conn keybearer.Connection) keybearer.Connection {
-	conn.Scopes, conn.Grant = copied(conn.Scopes), copied(conn.Grant)
+	conn.Scopes, conn.Grant, conn.Rotation.Token = copied(conn.Scopes), copied(conn.Grant), copied(conn.Rotation.Token)
 	return conn
 }
 

@@ -46,6 +46,7 @@ type DB struct {
 
 var (
 	_ keybearer.ConnectionStore = (*DB)(nil)
+	_ keybearer.UpkeepStore     = (*DB)(nil)
 	_ keybearer.FlowStore       = (*DB)(nil)
 	_ keybearer.AttemptStore    = (*DB)(nil)
 	_ keybearer.ProviderStore   = (*DB)(nil)

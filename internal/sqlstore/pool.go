@@ -96,6 +96,11 @@ func all[T any](ctx context.Context, p *pool, scan func(scanner) (T, error), tex
 	if err != nil {
 		return nil, err
 	}
+	return collect(rows, scan)
+}
+
+// collect reads rows to their end.
+func collect[T any](rows *sql.Rows, scan func(scanner) (T, error)) ([]T, error) {
 	defer rows.Close()
 	var list []T
 	for rows.Next() {

@@ -1,0 +1,72 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/keybearer/keybearer"
+)
+
+const (
+	// Of rivals on PostgreSQL the later one waits for the rows, and finds by the outer condition that
+	// they are no longer due.
+	connectionsClaim = `UPDATE connections SET due_at = $4
+		WHERE (project, id) IN (
+			SELECT project, id FROM connections WHERE project = $1 AND provider = $2 AND due_at > 0 AND due_at <= $3
+			ORDER BY due_at LIMIT $5)
+		AND due_at > 0 AND due_at <= $3 RETURNING ` + connectionColumns
+
+	connectionPostpone = `UPDATE connections SET due_at = $4 WHERE project = $1 AND id = $2 AND version = $3`
+
+	connectionTouch = `UPDATE connections SET used_at = $5
+		WHERE project = $1 AND user_id = $2 AND provider = $3 AND name = $4 AND used_at < $5`
+)
+
+// ClaimDue implements [keybearer.UpkeepStore]. Its cost is that of the rows that it gives.
+func (db *DB) ClaimDue(ctx context.Context, project keybearer.ProjectID, provider keybearer.ProviderID, now, until time.Time, limit int) ([]keybearer.Connection, error) {
+	var due []keybearer.Connection
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, connectionsClaim, project, provider, micros(now), micros(until), limit)
+		if err != nil {
+			return err
+		}
+		due, err = collect(rows, scanConnection)
+		return err
+	})
+	if err != nil {
+		return nil, db.failure("claiming connections that are due", err)
+	}
+	for _, c := range due {
+		db.caches.forgetConnection(c.Ref)
+	}
+	return due, nil
+}
+
+// Postpone implements [keybearer.UpkeepStore].
+func (db *DB) Postpone(ctx context.Context, c keybearer.Connection, due time.Time) error {
+	defer db.caches.forgetConnection(c.Ref)
+	_, err := db.write.exec(ctx, connectionPostpone, c.Project, c.ID, c.Version, micros(due))
+	return db.failure("planning the connection of "+c.Ref.String(), err)
+}
+
+// Touch implements [keybearer.UpkeepStore], in one transaction.
+func (db *DB) Touch(ctx context.Context, used map[keybearer.Ref]time.Time) error {
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		touch, err := tx.PrepareContext(ctx, connectionTouch)
+		if err != nil {
+			return err
+		}
+		defer touch.Close()
+		for ref, at := range used {
+			if _, err := touch.ExecContext(ctx, ref.Project, ref.User, ref.Provider, ref.Name, micros(at)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for ref := range used {
+		db.caches.forgetConnection(ref)
+	}
+	return db.failure("noting which connections were used", err)
+}
