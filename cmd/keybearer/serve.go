@@ -10,6 +10,7 @@ import (
 	"github.com/keybearer/keybearer/catalog"
 	"github.com/keybearer/keybearer/internal/config"
 	"github.com/keybearer/keybearer/internal/engine"
+	"github.com/keybearer/keybearer/internal/fault"
 )
 
 // configFlags are how a command finds its configuration.
@@ -55,7 +56,7 @@ func serveCommand(w world) *cobra.Command {
 			}
 			collectLess(w)
 			e, err := engine.Start(c.Context(), engine.Options{
-				Config: cfg, Log: newLog(w.err, cfg.Telemetry), Announce: w.out, Version: version,
+				Config: cfg, Log: newLog(w.err, cfg.Telemetry), Announce: w.out, Version: version, Now: fault.Now,
 			})
 			if err != nil {
 				return err

@@ -22,6 +22,7 @@ import (
 	"github.com/keybearer/keybearer/internal/audit"
 	"github.com/keybearer/keybearer/internal/config"
 	"github.com/keybearer/keybearer/internal/egress"
+	"github.com/keybearer/keybearer/internal/fault"
 	"github.com/keybearer/keybearer/internal/httpapi"
 	"github.com/keybearer/keybearer/internal/pages"
 	"github.com/keybearer/keybearer/internal/sqlstore"
@@ -128,6 +129,7 @@ func listen(ctx context.Context, host string, port int) (net.Listener, error) {
 
 func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static []keybearer.Provider) (*keybearer.Broker, error) {
 	operator, public := egress.Operator(), egress.Public(cfg.Security.AllowNetworks)
+	operator.Transport, public.Transport = fault.Transport(operator.Transport), fault.Transport(public.Transport)
 	if cfg.API.Development {
 		public = operator
 	}
