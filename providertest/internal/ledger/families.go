@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -14,6 +15,31 @@ type Family struct {
 	Born   time.Time // counts for the absolute limit
 	Used   time.Time // counts for the inactivity limit
 	Dead   string    // why it ended; empty while it lives
+
+	Count map[Outcome]int // of all tries
+	Tries []Try           // the last 100, oldest first
+
+	number int
+}
+
+// Try is one presentation of one of its tokens.
+type Try struct {
+	Time    time.Time
+	Token   string
+	Outcome Outcome
+	By      string // what the presenter calls itself
+}
+
+// Note writes a try down.
+func (f *Family) Note(t Try) {
+	if f.Count == nil {
+		f.Count = map[Outcome]int{}
+	}
+	f.Count[t.Outcome]++
+	if len(f.Tries) == 100 {
+		f.Tries = slices.Delete(f.Tries, 0, 1)
+	}
+	f.Tries = append(f.Tries, t)
 }
 
 // Outcome is how the presentation of a refresh token ended.
@@ -62,7 +88,7 @@ func (f *Families) Start(client, user string, scopes []string, now time.Time) (*
 	f.born++
 	family := &Family{
 		ID: fmt.Sprintf("family-%d", f.born), Client: client, User: user,
-		Scopes: scopes, Born: now, Used: now,
+		Scopes: scopes, Born: now, Used: now, number: f.born,
 	}
 	f.families.Put(family.ID, family)
 	return family, f.add(family)
@@ -120,6 +146,17 @@ func (f *Families) Family(id string) *Family {
 	}
 	family, _ := f.families.Get(id)
 	return family
+}
+
+// All returns the families, oldest first.
+func (f *Families) All() []*Family {
+	if f.families == nil {
+		return nil
+	}
+	var all []*Family
+	f.families.Each(func(_ string, family *Family) { all = append(all, family) })
+	slices.SortFunc(all, func(a, b *Family) int { return a.number - b.number })
+	return all
 }
 
 // Kill ends every living family that match accepts and returns their ids.
