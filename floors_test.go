@@ -44,13 +44,14 @@ func floors() map[string]int {
 
 		"oauth": 1,
 
-		"api":               0,
-		"internal/egress":   0,
-		"internal/fault":    0,
-		"internal/jsonpath": 0,
-		"internal/password": 0,
-		"providertest":      0,
-		"seal":              0,
+		"api":                   0,
+		"internal/egress":       0,
+		"internal/fault":        0,
+		"internal/jsonpath":     0,
+		"internal/password":     0,
+		"internal/postgrestest": 0,
+		"providertest":          0,
+		"seal":                  0,
 
 		"secret": -1, // the cellar: a type that everybody holds values in, itself resting on nothing
 	}

@@ -49,3 +49,12 @@ can_race() {
 
 # have_browser: is there a Chromium under one of the names that the tests look for?
 have_browser() { have chromium || have chromium-browser || have google-chrome; }
+
+# have_postgres: is there a PostgreSQL server where the tests look for one?
+have_postgres() {
+  local folder
+  for folder in "$(dirname "$(command -v postgres || echo /)")" "$(pg_config --bindir 2>/dev/null)" /usr/lib/postgresql/*/bin; do
+    if [ -x "$folder/postgres" ] && [ -x "$folder/initdb" ]; then return 0; fi
+  done
+  return 1
+}

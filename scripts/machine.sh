@@ -30,6 +30,15 @@ need "gcc libc6-dev" can_race
 need shellcheck have shellcheck
 need chromium have_browser
 
+# Debian starts a server of its own with the package, unless it is told not to. The tests start theirs.
+clusters=/etc/postgresql-common/createcluster.d
+if ! have_postgres && have apt-get && [ "$(id -u)" -eq 0 ]; then
+  mkdir -p "$clusters"
+  echo "create_main_cluster = false" >"$clusters/keybearer.conf"
+fi
+need postgresql have_postgres
+rm -f "$clusters/keybearer.conf"
+
 if [ -x interop/setup.sh ]; then
   interop/setup.sh
   if [ -f interop/.state/left-out ]; then

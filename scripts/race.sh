@@ -16,9 +16,17 @@ else
   export CGO_ENABLED=0
   leave_out "the race detector" "gcc is not installed; the tests run without it"
 fi
+skip=()
 if ! have_browser; then
-  flags+=(-skip '^TestBrowser')
+  skip+=('^TestBrowser')
   leave_out "the tests named TestBrowser..." "chromium is not installed"
+fi
+if ! have_postgres; then
+  skip+=('^TestPostgres' '/^postgres$')
+  leave_out "the tests named TestPostgres... or .../postgres" "PostgreSQL is not installed"
+fi
+if [ ${#skip[@]} -gt 0 ]; then
+  flags+=(-skip "$(IFS='|' && printf '%s' "${skip[*]}")")
 fi
 
 status=0
