@@ -4,21 +4,53 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/keybearer/keybearer/seal"
 )
 
-const resealPage = 200
+// ResealStore is a [ConnectionStore] that tells cheaply how its grants are sealed. [Broker.Reseal] needs one.
+type ResealStore interface {
+	ConnectionStore
+	// GrantKeys lists up to limit connections that have a grant, ordered by ID, which follow on after.
+	GrantKeys(ctx context.Context, project ProjectID, after ConnectionID, limit int) ([]GrantKey, error)
+}
+
+// GrantKey says with which key a connection's grant is sealed.
+type GrantKey struct {
+	Connection ConnectionID
+	// Key is the key's id; empty where the sealed value is broken.
+	Key string
+}
+
+const (
+	resealPage = 1000
+	// resealWait is how long one waits for another that works.
+	resealWait = time.Second
+	// resealLease is how long a Reseal that died keeps others from going on with its work.
+	resealLease = time.Minute
+	// resealExtend is how often one that lives says so.
+	resealExtend = 10 * time.Second
+)
 
 // Reseal seals anew, with the key of that id, which must be the Sealer's default, what stores hold
 // under other keys: grants of connections and client secrets of providers. It counts what it changed.
 //
 // It works row by row while everything else goes on, never holds anything up, and may be stopped
-// anywhere: what is done is done, and the rest is found by the next call. Rows that are created or
-// deleted meanwhile may make it miss others; call it until it counts 0. What waits in flows and
-// attempts is not touched, and gone within Config.FlowLife. A value that does not open is logged,
-// left as it is, and is part of left.
+// anywhere: what is done is done, and the rest is found by the next call. Of several replicas one works
+// at a time; the others are told Conflict. What waits in flows and attempts is not touched, and gone
+// within Config.FlowLife. A value that does not open is logged, left as it is, and is part of left.
 func (b *Broker) Reseal(ctx context.Context, project ProjectID, key string) (done, left int, err error) {
+	waiting, cancel := context.WithTimeout(ctx, resealWait)
+	defer cancel()
+	lease, err := b.cfg.Leases.Acquire(waiting, "reseal/"+string(project), resealLease)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		return 0, 0, Errorf(Conflict, "another replica is sealing values anew: what is left then is for the next call")
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = b.cfg.Leases.Release(context.WithoutCancel(ctx), lease) }() // else it ends by itself
 	providers, err := b.cfg.Providers.Providers(ctx, project)
 	if err != nil {
 		return 0, 0, err
@@ -36,29 +68,49 @@ func (b *Broker) Reseal(ctx context.Context, project ProjectID, key string) (don
 		}
 	}
 	b.shelf.clear()
-	for offset := 0; ; offset += resealPage {
-		page, _, err := b.cfg.Connections.Connections(ctx, ConnectionFilter{Project: project, Limit: resealPage, Offset: offset})
+	extended := time.Now()
+	err = b.eachGrant(ctx, project, func(g GrantKey) error {
+		if g.Key == key {
+			return nil
+		}
+		if time.Since(extended) > resealExtend {
+			if err := b.cfg.Leases.Extend(ctx, lease, resealLease); err != nil {
+				return err
+			}
+			extended = time.Now()
+		}
+		changed, err := b.resealGrant(ctx, project, g.Connection, key, &left)
+		if changed {
+			done++
+		}
+		return err
+	})
+	return done, left, err
+}
+
+// resealGrant reports whether it, or somebody who wrote the row meanwhile, sealed the grant anew.
+func (b *Broker) resealGrant(ctx context.Context, project ProjectID, id ConnectionID, key string, left *int) (bool, error) {
+	for range tries {
+		c, err := b.cfg.Connections.ConnectionByID(ctx, project, id)
+		if errors.Is(err, NotFound) {
+			return false, nil
+		}
 		if err != nil {
-			return done, left, err
+			return false, err
 		}
-		for _, c := range page {
-			sealed, changed := b.resealed(c.Grant, c.GrantPlace(), key, &left)
-			if !changed {
-				continue
-			}
-			c.Grant = sealed
-			_, err := b.cfg.Connections.PutConnection(ctx, c, c.Version)
-			switch {
-			case err == nil, errors.Is(err, Conflict): // whoever wrote it meanwhile used the default key
-				done++
-			case !errors.Is(err, NotFound):
-				return done, left, err
-			}
+		sealed, changed := b.resealed(c.Grant, c.GrantPlace(), key, left)
+		if !changed {
+			return false, nil
 		}
-		if len(page) < resealPage {
-			return done, left, ctx.Err()
+		c.Grant = sealed
+		if _, err = b.cfg.Connections.PutConnection(ctx, c, c.Version); err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, Conflict) {
+			return false, err
 		}
 	}
+	return false, nil // it is in lively use, and the next call finds it, if that is still needed
 }
 
 // resealed gives the value under the wanted key, and whether it is another one than before.
@@ -79,4 +131,50 @@ func (b *Broker) resealed(v seal.Value, place []byte, key string, left *int) (se
 	*left++
 	b.log.Error("a value could not be sealed anew and is left as it is", "error", err)
 	return v, false
+}
+
+// SealedBy counts, by the id of the key that sealed them, the grants of connections and the client
+// secrets of providers. It looks at every row, in pages.
+func (b *Broker) SealedBy(ctx context.Context, project ProjectID) (map[string]int, error) {
+	counts := map[string]int{}
+	providers, err := b.cfg.Providers.Providers(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range providers {
+		if len(p.ClientSecret) > 0 {
+			id, _ := p.ClientSecret.KeyID() // "" for a broken one, as with grants
+			counts[id]++
+		}
+	}
+	return counts, b.eachGrant(ctx, project, func(g GrantKey) error {
+		counts[g.Key]++
+		return nil
+	})
+}
+
+// eachGrant calls fn for every grant of a project. Rows that come or go meanwhile do not disturb it.
+func (b *Broker) eachGrant(ctx context.Context, project ProjectID, fn func(GrantKey) error) error {
+	store, ok := b.cfg.Connections.(ResealStore)
+	if !ok {
+		return Errorf(NotImplemented, "this store of connections cannot tell how grants are sealed: it is no ResealStore")
+	}
+	for after := ConnectionID(""); ; {
+		page, err := store.GrantKeys(ctx, project, after, resealPage)
+		if err != nil {
+			return err
+		}
+		for _, g := range page {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := fn(g); err != nil {
+				return err
+			}
+			after = g.Connection
+		}
+		if len(page) < resealPage {
+			return ctx.Err()
+		}
+	}
 }

@@ -13,7 +13,7 @@ import (
 
 // brittle is a store that fails after so many writes, as a process does that is killed.
 type brittle struct {
-	keybearer.ConnectionStore
+	keybearer.ResealStore
 	writes atomic.Int64
 	limit  atomic.Int64
 }
@@ -22,7 +22,7 @@ func (b *brittle) PutConnection(ctx context.Context, c keybearer.Connection, ifV
 	if limit := b.limit.Load(); limit > 0 && b.writes.Add(1) > limit {
 		return keybearer.Connection{}, keybearer.Errorf(keybearer.Unavailable, "killed")
 	}
-	return b.ConnectionStore.PutConnection(ctx, c, ifVersion)
+	return b.ResealStore.PutConnection(ctx, c, ifVersion)
 }
 
 func TestRotationOfTheRootKeyIsResumed(t *testing.T) {
@@ -36,7 +36,7 @@ func TestRotationOfTheRootKeyIsResumed(t *testing.T) {
 		return r
 	}
 	memory := keybearer.NewMemory()
-	store := &brittle{ConnectionStore: memory}
+	store := &brittle{ResealStore: memory}
 	with := func(r *seal.Keyring) func(*keybearer.Config) {
 		return func(c *keybearer.Config) { c.Sealer, c.Connections = r, store }
 	}

@@ -28,6 +28,7 @@ import (
 type Stores struct {
 	Connections keybearer.ConnectionStore
 	Upkeep      keybearer.UpkeepStore // of the same rows as Connections
+	Reseal      keybearer.ResealStore // of the same rows as Connections
 	Flows       keybearer.FlowStore
 	Attempts    keybearer.AttemptStore
 	Providers   keybearer.ProviderStore
@@ -43,6 +44,7 @@ func All(store any) Stores {
 	var s Stores
 	s.Connections, _ = store.(keybearer.ConnectionStore)
 	s.Upkeep, _ = store.(keybearer.UpkeepStore)
+	s.Reseal, _ = store.(keybearer.ResealStore)
 	s.Flows, _ = store.(keybearer.FlowStore)
 	s.Attempts, _ = store.(keybearer.AttemptStore)
 	s.Providers, _ = store.(keybearer.ProviderStore)
@@ -65,6 +67,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		exam []question
 	}{
 		{"Connections", func(s Stores) bool { return s.Connections != nil }, connectionExam()},
+		{"Reseal", func(s Stores) bool { return s.Reseal != nil }, resealExam()},
 		{"Flows", func(s Stores) bool { return s.Flows != nil }, flowExam()},
 		{"Attempts", func(s Stores) bool { return s.Attempts != nil }, attemptExam()},
 		{"Providers", func(s Stores) bool { return s.Providers != nil }, providerExam()},

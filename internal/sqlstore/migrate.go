@@ -18,7 +18,7 @@ var migrations embed.FS
 const (
 	versionTable = "schema_version"
 	// latestSchema is the number of the last file in migrations.
-	latestSchema = 2
+	latestSchema = 3
 )
 
 // migrate brings the schema to latestSchema. Migrations only go forward; each is one transaction.

@@ -1,0 +1,92 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/seal"
+)
+
+const (
+	dataKeys = `SELECT number, sealed_key, created_at FROM data_keys ORDER BY number`
+
+	dataKeyInsert = `INSERT INTO data_keys (number, sealed_key, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
+
+	dataKeyRewrap = `UPDATE data_keys SET sealed_key = $3 WHERE number = $1 AND sealed_key = $2`
+
+	// The highest stays, whatever is asked: its number must not come again.
+	dataKeyDelete = `DELETE FROM data_keys WHERE number = $1 AND number < (SELECT max(number) FROM data_keys)`
+
+	// The head of a sealed value, with the id of its key, is at most its first 66 bytes.
+	grantKeys = `SELECT id, substr(sealed_grant, 1, 66) FROM connections
+		WHERE project = $1 AND id > $2 AND sealed_grant IS NOT NULL ORDER BY id LIMIT $3`
+
+	waitingUnder = `SELECT (SELECT count(*) FROM flows WHERE substr(sealed_grant, 1, $1) = $2)
+		+ (SELECT count(*) FROM attempts WHERE substr(sealed_verifier, 1, $1) = $2)`
+)
+
+// DataKey is a key that seals values, as the database keeps it: itself sealed with a root key.
+type DataKey struct {
+	// Number counts up from 1. The key with the highest is the default.
+	Number    int64
+	Sealed    seal.Value
+	CreatedAt time.Time
+}
+
+// DataKeys lists the data keys by number, the default last.
+func (db *DB) DataKeys(ctx context.Context) ([]DataKey, error) {
+	keys, err := all(ctx, db.lists, func(row scanner) (DataKey, error) {
+		var k DataKey
+		err := row.Scan(&k.Number, blobOf(&k.Sealed), timeColumn{&k.CreatedAt})
+		return k, err
+	}, dataKeys)
+	return keys, db.failure("reading the data keys", err)
+}
+
+// CreateDataKey stores a data key, and reports whether it did: of two that have the same number the
+// first one stays.
+func (db *DB) CreateDataKey(ctx context.Context, k DataKey) (bool, error) {
+	created, err := db.write.exec(ctx, dataKeyInsert, k.Number, blob(k.Sealed), micros(k.CreatedAt))
+	return created > 0, db.failure(fmt.Sprintf("storing data key %d", k.Number), err)
+}
+
+// RewrapDataKey stores a data key as sealed with another root key, unless somebody has done so since it
+// was read as from.
+func (db *DB) RewrapDataKey(ctx context.Context, number int64, from, to seal.Value) error {
+	_, err := db.write.exec(ctx, dataKeyRewrap, number, blob(from), blob(to))
+	return db.failure(fmt.Sprintf("sealing data key %d with another root key", number), err)
+}
+
+// DeleteDataKey forgets a data key. What is sealed with it can never be opened again. The default is
+// not deleted.
+func (db *DB) DeleteDataKey(ctx context.Context, number int64) error {
+	_, err := db.write.exec(ctx, dataKeyDelete, number)
+	return db.failure(fmt.Sprintf("removing data key %d", number), err)
+}
+
+// GrantKeys implements [keybearer.ResealStore].
+func (db *DB) GrantKeys(ctx context.Context, project keybearer.ProjectID, after keybearer.ConnectionID, limit int) ([]keybearer.GrantKey, error) {
+	keys, err := all(ctx, db.lists, func(row scanner) (keybearer.GrantKey, error) {
+		var (
+			k    keybearer.GrantKey
+			head seal.Value
+		)
+		if err := row.Scan(&k.Connection, blobOf(&head)); err != nil {
+			return k, err
+		}
+		k.Key, _ = head.KeyID() // one that cannot be read is "", as ResealStore has it
+		return k, nil
+	}, grantKeys, project, after, limit)
+	return keys, db.failure("reading with which keys grants are sealed", err)
+}
+
+// WaitingUnder counts what flows and attempts hold that is sealed with the key of that id. All of it is
+// gone when they are.
+func (db *DB) WaitingUnder(ctx context.Context, key string) (int, error) {
+	head := seal.Head(key)
+	var count int
+	err := db.lists.QueryRowContext(ctx, waitingUnder, len(head), head).Scan(&count)
+	return count, db.failure("counting what is sealed with the key "+key, err)
+}
