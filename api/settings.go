@@ -105,6 +105,15 @@ type RefreshPolicy struct {
 	Skew *string `json:"skew,omitempty" jsonschema:"example=1m0s"`
 	// ReuseGrace is how long the provider accepts a refresh token again after it was rotated.
 	ReuseGrace *string `json:"reuse_grace,omitempty" jsonschema:"example=10m0s"`
+	// IdleExpiry is how long a refresh token lives that nobody presents.
+	IdleExpiry *string `json:"idle_expiry,omitempty" jsonschema:"example=2160h0m0s"`
+	// Ahead says which tokens are refreshed before they are asked for: those that are used, also when
+	// it is absent, all, or none.
+	Ahead *string `json:"ahead,omitempty" jsonschema:"enum=used,enum=always,enum=never"`
+	// Rate is how many refreshes that nobody waits for are made in a second at most; 10 when it is absent.
+	Rate *int `json:"rate,omitempty" jsonschema:"minimum=1,maximum=1000"`
+	// OneGrantPerAccount: connections of one account share a grant at the provider.
+	OneGrantPerAccount *bool `json:"one_grant_per_account,omitempty"`
 }
 
 // ErrorRule recognises one failure in the provider's own dialect.

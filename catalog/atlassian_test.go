@@ -271,6 +271,9 @@ func TestAtlassianPolicy(t *testing.T) {
 	if d.DisplayName != "Atlassian" || d.Issuer != "" || d.Refresh.ReuseGrace.D() != 10*time.Minute || !d.PKCE.On() {
 		t.Errorf("got %q, issuer %q, grace %s, PKCE %v", d.DisplayName, d.Issuer, d.Refresh.ReuseGrace.D(), d.PKCE.On())
 	}
+	if d.Refresh.IdleExpiry.D() != 90*24*time.Hour || !d.Refresh.SharedFate() || d.Refresh.Ahead != "" {
+		t.Errorf("got the refresh policy %+v, want 90 days of idleness, one grant per account, ahead by default", d.Refresh)
+	}
 	if !d.AsksUserInfo(oauth.AtToken) || d.AsksUserInfo(oauth.AtRefresh) || !slices.Equal(d.Scopes.Always, []string{"offline_access"}) {
 		t.Errorf("got the triggers %+v and the scopes %v", d.UserInfoRequest.Triggers, d.Scopes)
 	}

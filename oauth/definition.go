@@ -65,7 +65,42 @@ type RefreshPolicy struct {
 	Skew Duration `yaml:"skew,omitempty" json:"skew,omitempty"`
 	// ReuseGrace is how long the provider accepts a refresh token again after it was rotated.
 	ReuseGrace Duration `yaml:"reuse_grace,omitempty" json:"reuse_grace,omitempty"`
+	// IdleExpiry is how long a refresh token lives that nobody presents. Where it is known, it is
+	// presented in time, though nobody ask for a token. Zero: unknown.
+	IdleExpiry Duration `yaml:"idle_expiry,omitempty" json:"idle_expiry,omitempty"`
+	// Ahead says which tokens are refreshed before they are asked for: used (default), those that were
+	// handed out within about two of their lives; always; never.
+	Ahead string `yaml:"ahead,omitempty" json:"ahead,omitempty" jsonschema:"enum=used,enum=always,enum=never"`
+	// Rate is how many refreshes that nobody waits for are made in a second at most, by all replicas
+	// together. Default 10.
+	Rate int `yaml:"rate,omitempty" json:"rate,omitempty" jsonschema:"minimum=1,maximum=1000"`
+	// OneGrantPerAccount: the provider keeps one grant for a client and an account, so that several
+	// connections of one account have one fate, and are refreshed one after the other.
+	OneGrantPerAccount *bool `yaml:"one_grant_per_account,omitempty" json:"one_grant_per_account,omitempty"`
 }
+
+// The values of [RefreshPolicy.Ahead].
+const (
+	AheadUsed   = "used"
+	AheadAlways = "always"
+	AheadNever  = "never"
+)
+
+const (
+	defaultRate = 10
+	maxRate     = 1000
+)
+
+// PerSecond is Rate with its default.
+func (p RefreshPolicy) PerSecond() int {
+	if p.Rate == 0 {
+		return defaultRate
+	}
+	return p.Rate
+}
+
+// SharedFate reports whether OneGrantPerAccount is set.
+func (p RefreshPolicy) SharedFate() bool { return p.OneGrantPerAccount != nil && *p.OneGrantPerAccount }
 
 // Delimiter is the scope delimiter with its default.
 func (d *Definition) Delimiter() string {

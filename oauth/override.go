@@ -24,6 +24,10 @@ func (d Definition) Override(over Definition) Definition {
 	set(&d.Expiry.Default, over.Expiry.Default)
 	set(&d.Refresh.Skew, over.Refresh.Skew)
 	set(&d.Refresh.ReuseGrace, over.Refresh.ReuseGrace)
+	set(&d.Refresh.IdleExpiry, over.Refresh.IdleExpiry)
+	set(&d.Refresh.Ahead, over.Refresh.Ahead)
+	set(&d.Refresh.Rate, over.Refresh.Rate)
+	set(&d.Refresh.OneGrantPerAccount, over.Refresh.OneGrantPerAccount)
 	setList(&d.TokenTypes, over.TokenTypes)
 	if len(over.Errors) > 0 { // the operator's rules are looked at first
 		d.Errors = slices.Concat(over.Errors, d.Errors)

@@ -75,9 +75,9 @@ func TestOverride(t *testing.T) {
 			`errors: [{code: a, class: config, advice: y}, {code: a, class: user, advice: x}]`,
 		},
 		"the rest": {
-			`{display_name: A, issuer: a, scope_delimiter: " ", expiry: {default: 1h}, refresh: {skew: 1m, reuse_grace: 1m}}`,
-			`{display_name: B, issuer: b, scope_delimiter: ",", expiry: {default: 2h}, refresh: {skew: 2m}}`,
-			`{display_name: B, issuer: b, scope_delimiter: ",", expiry: {default: 2h}, refresh: {skew: 2m, reuse_grace: 1m}}`,
+			`{display_name: A, issuer: a, scope_delimiter: " ", expiry: {default: 1h}, refresh: {skew: 1m, reuse_grace: 1m, idle_expiry: 1h, ahead: never, rate: 3, one_grant_per_account: true}}`,
+			`{display_name: B, issuer: b, scope_delimiter: ",", expiry: {default: 2h}, refresh: {skew: 2m, ahead: always, one_grant_per_account: false}}`,
+			`{display_name: B, issuer: b, scope_delimiter: ",", expiry: {default: 2h}, refresh: {skew: 2m, reuse_grace: 1m, idle_expiry: 1h, ahead: always, rate: 3, one_grant_per_account: false}}`,
 		},
 	} {
 		base, over := read(t, c.base), read(t, c.over)

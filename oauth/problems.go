@@ -51,6 +51,7 @@ func (d *Definition) Problems(o Options) []Problem {
 		c.needed("revoke_request", *r)
 		c.request("revoke_request", *r)
 	}
+	c.refreshing(d)
 	for i, rule := range d.Errors {
 		c.rule(strconv.Itoa(i), rule)
 	}

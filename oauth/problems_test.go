@@ -94,6 +94,14 @@ func TestProblems(t *testing.T) {
 		{over: `token_introspection_request: {expiration_format: iso}`, want: "token_introspection_request.expiration_format: allowed: absolute_unix_timestamp, relative_seconds"},
 		{over: `token_introspection_request: {response_map: {sub: $.sub}}`, want: "token_introspection_request.response_map.sub: allowed: expires_in, scope"},
 		{over: `revoke_request: {params: {x: "{{code}}"}}`, want: "revoke_request.params.x: {{code}} is not known here"},
+		{over: `refresh: {ahead: sometimes}`, want: "refresh.ahead: allowed: used, always, never"},
+		{over: `refresh: {rate: 1001}`, want: "refresh.rate: allowed: 1 to 1000 in a second"},
+		{over: `refresh: {rate: -1}`, want: "refresh.rate: allowed: 1 to 1000 in a second"},
+		{over: `refresh: {idle_expiry: 5m}`, want: "refresh.idle_expiry: allowed: 10m0s and more"},
+		{
+			over: `{refresh: {one_grant_per_account: true}, user_info_request: {triggers: {on_token_refresh: true}}}`,
+			want: "refresh.one_grant_per_account: which connections are of one account is known only from user info", warning: true,
+		},
 		{over: `errors: [{code: a, class: fatal, advice: x}]`, want: "errors.0.class: use reconsent, config, scope, transient or user"},
 		{over: `errors: [{on: login, code: a, class: user, advice: x}]`, want: "errors.0.on: allowed: callback, token, refresh, user_info"},
 		{over: `errors: [{on: token, class: user, advice: x}]`, want: "errors.0: a rule needs a condition"},
@@ -123,6 +131,7 @@ func TestSoundDefinitionHasNoProblem(t *testing.T) {
 		`token_request: {endpoint: "http://localhost/token"}`,
 		`token_request: {endpoint: "http://hooli.localhost:99/token"}`,
 		`token_introspection_request: {enabled: false, endpoint: nowhere}`,
+		`refresh: {skew: 1m, reuse_grace: 1m, idle_expiry: 10m, ahead: always, rate: 1000, one_grant_per_account: true}`,
 	} {
 		d := define(t, over)
 		if got := d.Problems(oauth.Options{}); len(got) != 0 {

@@ -1,6 +1,14 @@
 package oauth
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// minIdleExpiry is the shortest idle expiry that is not taken for a mistake: keeping a grant alive must
+// not become a refresh every other minute.
+const minIdleExpiry = 10 * time.Minute
 
 // What is to be checked in particular sections of a definition.
 
@@ -63,6 +71,20 @@ func (c *checker) introspection(i Introspection) {
 	c.mapKeys("token_introspection_request", i.ResponseMap, "expires_in", "scope")
 	if i.Triggers == nil {
 		c.fail("say when to introspect, like triggers: {on_token_grant: true, on_token_refresh: true}", "token_introspection_request", "triggers")
+	}
+}
+
+func (c *checker) refreshing(d *Definition) {
+	p := d.Refresh
+	c.oneOf(p.Ahead, []string{AheadUsed, AheadAlways, AheadNever}, "refresh", "ahead")
+	if p.Rate < 0 || p.Rate > maxRate {
+		c.fail("allowed: 1 to "+strconv.Itoa(maxRate)+" in a second", "refresh", "rate")
+	}
+	if p.IdleExpiry != 0 && p.IdleExpiry.D() < minIdleExpiry {
+		c.fail("allowed: "+minIdleExpiry.String()+" and more; leave it out where nobody knows", "refresh", "idle_expiry")
+	}
+	if p.SharedFate() && !d.AsksUserInfo(AtToken) {
+		c.warn("which connections are of one account is known only from user info: set user_info_request with triggers: {on_token_grant: true}", "refresh", "one_grant_per_account")
 	}
 }
 

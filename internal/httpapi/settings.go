@@ -125,9 +125,15 @@ func editRefresh(d *oauth.Definition, in *api.RefreshPolicy) error {
 	if in == nil {
 		return nil
 	}
+	set(&d.Refresh.Ahead, in.Ahead)
+	set(&d.Refresh.Rate, in.Rate)
+	if in.OneGrantPerAccount != nil {
+		d.Refresh.OneGrantPerAccount = new(*in.OneGrantPerAccount)
+	}
 	return firstError(
 		editDuration("refresh.skew", &d.Refresh.Skew, in.Skew),
 		editDuration("refresh.reuse_grace", &d.Refresh.ReuseGrace, in.ReuseGrace),
+		editDuration("refresh.idle_expiry", &d.Refresh.IdleExpiry, in.IdleExpiry),
 	)
 }
 

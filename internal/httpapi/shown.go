@@ -35,7 +35,10 @@ func settings(d *oauth.Definition) api.OAuth2Settings {
 		out.Expiry = &api.Expiry{Default: shownDuration(d.Expiry.Default)}
 	}
 	if r := d.Refresh; r != (oauth.RefreshPolicy{}) {
-		out.Refresh = &api.RefreshPolicy{Skew: shownDuration(r.Skew), ReuseGrace: shownDuration(r.ReuseGrace)}
+		out.Refresh = &api.RefreshPolicy{
+			Skew: shownDuration(r.Skew), ReuseGrace: shownDuration(r.ReuseGrace), IdleExpiry: shownDuration(r.IdleExpiry),
+			Ahead: shown(r.Ahead), Rate: shown(r.Rate), OneGrantPerAccount: r.OneGrantPerAccount,
+		}
 	}
 	for _, r := range d.Errors {
 		out.Errors = append(out.Errors, api.ErrorRule{On: r.On, Status: r.Status, Code: r.Code, Description: r.Description, Class: string(r.Class), Advice: r.Advice})
