@@ -26,6 +26,8 @@ type Memory struct {
 	mu          sync.Mutex
 	connections map[connectionKey]Connection
 	refs        map[Ref]ConnectionID
+	plans       map[planKey]*memoryPlan
+	planned     map[connectionKey]*plannedConnection // every element of plans
 	flows       map[flowKey]Flow
 	pending     map[pendingKey]AuthorizationID
 	verifying   map[verifyingKey]AuthorizationID
@@ -99,6 +101,8 @@ func NewMemoryClock(now func() time.Time) *Memory {
 		now:         now,
 		connections: make(map[connectionKey]Connection),
 		refs:        make(map[Ref]ConnectionID),
+		plans:       make(map[planKey]*memoryPlan),
+		planned:     make(map[connectionKey]*plannedConnection),
 		flows:       make(map[flowKey]Flow),
 		pending:     make(map[pendingKey]AuthorizationID),
 		verifying:   make(map[verifyingKey]AuthorizationID),

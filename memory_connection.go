@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 )
 
 // Connection implements [ConnectionStore].
@@ -47,6 +48,7 @@ func (m *Memory) PutConnection(_ context.Context, c Connection, ifVersion int64)
 		c.UsedAt = old.UsedAt
 	}
 	m.connections[key], m.refs[c.Ref] = c, c.ID
+	m.plan(c, c.DueAt)
 	return c.clone(), nil
 }
 
@@ -103,6 +105,7 @@ func (m *Memory) DeleteConnection(_ context.Context, project ProjectID, id Conne
 	}
 	delete(m.connections, key)
 	delete(m.refs, c.Ref)
+	m.plan(c, time.Time{})
 	return nil
 }
 

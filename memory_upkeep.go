@@ -1,28 +1,26 @@
 package keybearer
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"time"
 )
 
-// ClaimDue implements [UpkeepStore].
+// ClaimDue implements [UpkeepStore]. Its cost is that of the rows that it gives.
 func (m *Memory) ClaimDue(_ context.Context, project ProjectID, provider ProviderID, now, until time.Time, limit int) ([]Connection, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var due []Connection
-	for _, c := range m.connections {
-		if c.Project == project && c.Provider == provider && !c.DueAt.IsZero() && !c.DueAt.After(now) {
-			due = append(due, c)
+	for len(due) < limit {
+		plan := m.plans[planKey{project, provider}]
+		if plan == nil || (*plan)[0].due.After(now) {
+			break
 		}
+		c := m.connections[connectionKey{project, (*plan)[0].id}]
+		m.plan(c, time.Time{})
+		due = append(due, c)
 	}
-	slices.SortFunc(due, func(a, b Connection) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
-	due = due[:min(len(due), limit)]
-	for i, c := range due {
-		c.DueAt = storedTime(until)
-		m.connections[connectionKey{c.Project, c.ID}] = c
-		due[i] = c.clone()
+	for i, c := range due { // only now, since until may have come, too
+		due[i] = m.replan(c, until).clone()
 	}
 	return due, nil
 }
@@ -31,12 +29,18 @@ func (m *Memory) ClaimDue(_ context.Context, project ProjectID, provider Provide
 func (m *Memory) Postpone(_ context.Context, c Connection, due time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := connectionKey{c.Project, c.ID}
-	if stored, ok := m.connections[key]; ok && stored.Version == c.Version {
-		stored.DueAt = storedTime(due)
-		m.connections[key] = stored
+	if stored, ok := m.connections[connectionKey{c.Project, c.ID}]; ok && stored.Version == c.Version {
+		m.replan(stored, due)
 	}
 	return nil
+}
+
+// replan stores another DueAt.
+func (m *Memory) replan(c Connection, due time.Time) Connection {
+	c.DueAt = storedTime(due)
+	m.connections[connectionKey{c.Project, c.ID}] = c
+	m.plan(c, c.DueAt)
+	return c
 }
 
 // Touch implements [UpkeepStore].

@@ -36,7 +36,7 @@ type ConnectionStore interface {
 type UpkeepStore interface {
 	// ClaimDue gives up to limit connections of a provider whose DueAt has come by now, those that came
 	// first, in any order, and moves their DueAt to until: nobody else is given them before then. Versions
-	// stay as they are.
+	// stay as they are. A limit below 1 gives none.
 	ClaimDue(ctx context.Context, project ProjectID, provider ProviderID, now, until time.Time, limit int) ([]Connection, error)
 	// Postpone sets the DueAt of a connection, zero for never, if its version is still that of c;
 	// otherwise whoever wrote it meanwhile has planned it anew, and nothing happens.

@@ -2,6 +2,9 @@ package storetest
 
 import (
 	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/keybearer/keybearer"
@@ -20,6 +23,8 @@ func accountExam() []question {
 	return []question{
 		{"RoundTrip", accountRoundTrip},
 		{"DeleteWithSessions", accountDelete},
+		{"PutRace", accountPutRace},
+		{"DeleteRace", accountDeleteRace},
 	}
 }
 
@@ -68,7 +73,57 @@ func accountDelete(t *testing.T, s Stores) {
 	}
 }
 
-func sessionExam() []question { return []question{{"RoundTrip", sessionRoundTrip}} }
+// Rivals replace one account, and what remains is that of one of them.
+func accountPutRace(t *testing.T, s Stores) {
+	of := func(i int) keybearer.Account {
+		a := account("alice")
+		a.PasswordHash, a.Admin, a.CreatedAt = fmt.Sprint(i), i%3 == 0, at(i)
+		return a
+	}
+	for _, err := range race(rivals, func(i int) error { return s.of(i).Accounts.PutAccount(t.Context(), of(i)) }) {
+		ok(t, err)
+	}
+	got := must[keybearer.Account](t)(s.Accounts.Account(t.Context(), project, "alice"))
+	last, err := strconv.Atoi(got.PasswordHash)
+	ok(t, err)
+	same(t, "the account of one rival", got, keptAccount(of(last)))
+	if list := must[[]keybearer.Account](t)(s.Accounts.Accounts(t.Context(), project)); len(list) != 1 {
+		t.Errorf("got %d accounts, want 1", len(list))
+	}
+}
+
+func accountDeleteRace(t *testing.T, s Stores) {
+	ok(t, s.Accounts.PutAccount(t.Context(), account("alice")))
+	oneWins(t, race(rivals, func(i int) error {
+		return s.of(i).Accounts.DeleteAccount(t.Context(), project, "alice")
+	}), keybearer.NotFound)
+}
+
+func sessionExam() []question {
+	return []question{
+		{"RoundTrip", sessionRoundTrip},
+		{"PutRace", sessionPutRace},
+		{"DeleteRace", sessionDeleteRace},
+	}
+}
+
+// One browser's requests are answered at once, and each may lengthen its session.
+func sessionPutRace(t *testing.T, s Stores) {
+	for _, err := range race(rivals, func(i int) error {
+		return s.of(i).Sessions.PutSession(t.Context(), keybearer.Session{Hash: hash(1), Project: project, User: "alice", Expires: at(i)})
+	}) {
+		ok(t, err)
+	}
+	got := must[keybearer.Session](t)(s.Sessions.Session(t.Context(), hash(1)))
+	if got.User != "alice" || got.Expires.Before(kept(at(0))) || got.Expires.After(kept(at(rivals-1))) {
+		t.Errorf("got %+v, want the session of one rival", got)
+	}
+}
+
+func sessionDeleteRace(t *testing.T, s Stores) {
+	ok(t, s.Sessions.PutSession(t.Context(), keybearer.Session{Hash: hash(1), Project: project, User: "alice", Expires: at(1)}))
+	oneWins(t, race(rivals, func(i int) error { return s.of(i).Sessions.DeleteSession(t.Context(), hash(1)) }), keybearer.NotFound)
+}
 
 func sessionRoundTrip(t *testing.T, s Stores) {
 	ctx := t.Context()
@@ -93,7 +148,28 @@ func sessionRoundTrip(t *testing.T, s Stores) {
 	wantKind(t, "DeleteSession again", s.Sessions.DeleteSession(ctx, hash(1)), keybearer.NotFound)
 }
 
-func settingExam() []question { return []question{{"RoundTrip", settingRoundTrip}} }
+func settingExam() []question {
+	return []question{
+		{"RoundTrip", settingRoundTrip},
+		{"PutRace", settingPutRace},
+	}
+}
+
+func settingPutRace(t *testing.T, s Stores) {
+	value := func(i int) string { return fmt.Sprintf(`{"n": %d, "text": %q}`, i, strings.Repeat(fmt.Sprint(i), 500)) }
+	for _, err := range race(rivals, func(i int) error {
+		return s.of(i).Settings.PutSetting(t.Context(), project, "verifier", []byte(value(i)))
+	}) {
+		ok(t, err)
+	}
+	got := string(must[[]byte](t)(s.Settings.Setting(t.Context(), project, "verifier")))
+	for i := range rivals {
+		if got == value(i) {
+			return
+		}
+	}
+	t.Errorf("got %q, want the value of one rival", got)
+}
 
 func settingRoundTrip(t *testing.T, s Stores) {
 	ctx := t.Context()

@@ -26,6 +26,7 @@ func attemptExam() []question {
 		{"EmptyFields", attemptEmptyFields},
 		{"NotAliased", attemptNotAliased},
 		{"TakeRace", attemptTakeRace},
+		{"SameStateRace", attemptSameStateRace},
 		{"Bound", attemptBound},
 		{"BoundRace", attemptBoundRace},
 	}
@@ -62,13 +63,18 @@ func attemptNotAliased(t *testing.T, s Stores) {
 
 func attemptTakeRace(t *testing.T, s Stores) {
 	ok(t, s.Attempts.PutAttempt(t.Context(), attempt(1)))
-	oneWins(t, race(rivals, func(int) error {
-		got, err := s.Attempts.TakeAttempt(t.Context(), hash(1))
+	oneWins(t, race(rivals, func(i int) error {
+		got, err := s.of(i).Attempts.TakeAttempt(t.Context(), hash(1))
 		if err == nil && got.Flow != attempt(1).Flow {
 			return fmt.Errorf("got the attempt of flow %q", got.Flow)
 		}
 		return err
 	}), keybearer.NotFound)
+}
+
+func attemptSameStateRace(t *testing.T, s Stores) {
+	oneWins(t, race(rivals, func(i int) error { return s.of(i).Attempts.PutAttempt(t.Context(), attempt(1)) }), keybearer.Conflict)
+	must[keybearer.Attempt](t)(s.Attempts.TakeAttempt(t.Context(), hash(1)))
 }
 
 func attemptBound(t *testing.T, s Stores) {
@@ -92,7 +98,7 @@ func attemptBound(t *testing.T, s Stores) {
 
 func attemptBoundRace(t *testing.T, s Stores) {
 	ctx := t.Context()
-	for _, err := range race(rivals, func(i int) error { return s.Attempts.PutAttempt(ctx, attempt(i)) }) {
+	for _, err := range race(rivals, func(i int) error { return s.of(i).Attempts.PutAttempt(ctx, attempt(i)) }) {
 		ok(t, err)
 	}
 	left := 0

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ func connection(n int) keybearer.Connection {
 		CreatedAt: at(n), UpdatedAt: at(n + 1),
 	}
 }
+
+// spoil writes into everything that a connection could share with another.
+func spoil(c keybearer.Connection) { c.Grant[0], c.Scopes[0], c.Rotation.Token[0] = 'X', "spoilt", 'X' }
 
 // keptConnection is what a store gives back for a connection.
 func keptConnection(c keybearer.Connection, version int64) keybearer.Connection {
@@ -120,7 +124,6 @@ func connectionNotAliased(t *testing.T, s Stores) {
 	ctx := t.Context()
 	c := connection(1)
 	want := keptConnection(connection(1), 1)
-	spoil := func(c keybearer.Connection) { c.Grant[0], c.Scopes[0] = 'X', "spoilt" }
 	put := must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, c, 0))
 	spoil(c)
 	spoil(put)
@@ -161,7 +164,7 @@ func connectionCreateRace(t *testing.T, s Stores) {
 	errs := race(rivals, func(i int) error {
 		c := connection(1)
 		c.ID = keybearer.ConnectionID(fmt.Sprintf("conn_%d", i))
-		_, err := s.Connections.PutConnection(t.Context(), c, 0)
+		_, err := s.of(i).Connections.PutConnection(t.Context(), c, 0)
 		return err
 	})
 	oneWins(t, errs, keybearer.Conflict)
@@ -175,7 +178,7 @@ func connectionSwapRace(t *testing.T, s Stores) {
 		errs := race(rivals, func(i int) error {
 			c := connection(1)
 			c.Reason = fmt.Sprintf("rival %d", i)
-			got, err := s.Connections.PutConnection(ctx, c, version)
+			got, err := s.of(i).Connections.PutConnection(ctx, c, version)
 			if err == nil && (got.Version != version+1 || got.Reason != c.Reason) {
 				return fmt.Errorf("got version %d, reason %q, want %d, %q", got.Version, got.Reason, version+1, c.Reason)
 			}
@@ -218,9 +221,9 @@ func connectionDeleteRace(t *testing.T, s Stores) {
 	wins := 0
 	for i, err := range race(rivals, func(i int) error {
 		if i%2 == 0 {
-			return s.Connections.DeleteConnection(ctx, c.Project, c.ID, 1)
+			return s.of(i/2).Connections.DeleteConnection(ctx, c.Project, c.ID, 1)
 		}
-		_, err := s.Connections.PutConnection(ctx, c, 1)
+		_, err := s.of(i/2).Connections.PutConnection(ctx, c, 1)
 		return err
 	}) {
 		if err == nil {
@@ -311,40 +314,52 @@ func connectionFilters(t *testing.T, s Stores) {
 	}
 }
 
-// A read that begins after a write was answered sees it, whatever is kept in memory for reading.
+// A read that begins after a write was answered sees it, whatever is kept in memory for reading, and
+// every read gives what one write has stored.
 func connectionReadsSeeWrites(t *testing.T, s Stores) {
 	ctx := t.Context()
-	c := must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, connection(1), 0))
+	mark := func(c keybearer.Connection) keybearer.Connection {
+		c.Reason, c.Grant = fmt.Sprint(c.Version+1), bytes.Repeat([]byte{byte(c.Version + 1)}, 5000)
+		return c
+	}
+	whole := func(c keybearer.Connection, err error) error {
+		if err == nil && (c.Reason != fmt.Sprint(c.Version) || bytes.Count(c.Grant, []byte{byte(c.Version)}) != 5000) {
+			err = fmt.Errorf("got version %d with the values of another one", c.Version)
+		}
+		return err
+	}
+	c := must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, mark(connection(1)), 0))
 	ref, id := c.Ref, c.ID
 	stop := make(chan struct{})
 	done := make(chan []error)
 	go func() {
-		done <- race(3, func(int) error {
+		done <- race(4, func(i int) error {
 			for {
 				select {
 				case <-stop:
 					return nil
 				default:
 				}
-				if _, err := s.Connections.Connection(ctx, ref); err != nil {
+				if err := whole(s.of(i).Connections.Connection(ctx, ref)); err != nil {
 					return err
 				}
-				if _, err := s.Connections.ConnectionByID(ctx, project, id); err != nil {
+				if err := whole(s.of(i).Connections.ConnectionByID(ctx, project, id)); err != nil {
 					return err
 				}
 			}
 		})
 	}()
-	for range 30 {
-		next, err := s.Connections.PutConnection(ctx, c, c.Version)
+	for i := range 30 {
+		next, err := s.Connections.PutConnection(ctx, mark(c), c.Version)
 		if err != nil {
 			t.Error(err)
 			break
 		}
-		if got, err := s.Connections.Connection(ctx, ref); err != nil || got.Version != next.Version {
+		reader := s.of(i).Connections
+		if got, err := reader.Connection(ctx, ref); err != nil || got.Version != next.Version {
 			t.Errorf("got version %d, %v after writing version %d", got.Version, err, next.Version)
 		}
-		if got, err := s.Connections.ConnectionByID(ctx, project, id); err != nil || got.Version != next.Version {
+		if got, err := reader.ConnectionByID(ctx, project, id); err != nil || got.Version != next.Version {
 			t.Errorf("got version %d, %v by id after writing version %d", got.Version, err, next.Version)
 		}
 		c = next

@@ -40,6 +40,8 @@ func flowExam() []question {
 		{"EndedDoesNotBlock", flowEnded},
 		{"CreateRace", flowCreateRace},
 		{"CreateRaceOverdue", flowCreateRaceOverdue},
+		{"NextURIRace", flowNextURIRace},
+		{"SameVerificationRace", flowSameVerificationRace},
 	}
 }
 
@@ -113,7 +115,7 @@ func flowAdvanceRace(t *testing.T, s Stores) {
 		errs := race(rivals, func(i int) error {
 			mine := f
 			mine.Version, mine.State, mine.Reason = version, keybearer.FlowExchanging, fmt.Sprintf("rival %d", i)
-			_, err := s.Flows.AdvanceFlow(ctx, mine)
+			_, err := s.of(i).Flows.AdvanceFlow(ctx, mine)
 			return err
 		})
 		oneWins(t, errs, keybearer.Conflict)
@@ -243,7 +245,7 @@ func createRace(t *testing.T, s Stores) {
 		ids = make(map[keybearer.AuthorizationID]int)
 	)
 	for _, err := range race(rivals, func(i int) error {
-		f, err := s.Flows.CreateFlow(t.Context(), flow(i), at(0))
+		f, err := s.of(i).Flows.CreateFlow(t.Context(), flow(i), at(0))
 		mu.Lock()
 		defer mu.Unlock()
 		ids[f.ID]++
@@ -255,5 +257,49 @@ func createRace(t *testing.T, s Stores) {
 	}
 	if len(ids) != 1 {
 		t.Errorf("got %d flows for one thing, want 1: %v", len(ids), ids)
+	}
+}
+
+// Apps that start the same thing with another next URI each change the row, and each change counts.
+func flowNextURIRace(t *testing.T, s Stores) {
+	ctx := t.Context()
+	first := create(t, s, flow(0), at(0))
+	for _, err := range race(rivals, func(i int) error {
+		f := flow(i + 1)
+		f.NextURI = fmt.Sprintf("https://app.example.com/%d", i)
+		got, err := s.of(i).Flows.CreateFlow(ctx, f, at(1))
+		if err == nil && (got.ID != first.ID || got.NextURI != f.NextURI) {
+			return fmt.Errorf("got %s with next %q, want %s with %q", got.ID, got.NextURI, first.ID, f.NextURI)
+		}
+		return err
+	}) {
+		ok(t, err)
+	}
+	got := must[keybearer.Flow](t)(s.Flows.Flow(ctx, project, first.ID))
+	if got.Version != 1+rivals {
+		t.Errorf("got version %d after %d changes, want %d", got.Version, rivals, 1+rivals)
+	}
+}
+
+// A verification id is the proof of one consent.
+func flowSameVerificationRace(t *testing.T, s Stores) {
+	ctx := t.Context()
+	flows := make([]keybearer.Flow, rivals)
+	for i := range flows {
+		f := flow(i)
+		f.User = keybearer.UserID(fmt.Sprint(i))
+		flows[i] = create(t, s, f, at(0))
+		flows[i].State, flows[i].VerificationID = keybearer.FlowVerifying, "af_1"
+	}
+	errs := race(rivals, func(i int) error {
+		_, err := s.of(i).Flows.AdvanceFlow(ctx, flows[i])
+		return err
+	})
+	oneWins(t, errs, keybearer.Conflict)
+	found := must[keybearer.Flow](t)(s.Flows.FlowByVerification(ctx, project, "af_1"))
+	for i, err := range errs {
+		if err == nil && found.ID != flows[i].ID {
+			t.Errorf("got %s, want the winner's %s", found.ID, flows[i].ID)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ func keyExam() []question {
 		{"RoundTrip", keyRoundTrip},
 		{"Replace", keyReplace},
 		{"NotAliased", keyNotAliased},
+		{"SameTextRace", keySameTextRace},
+		{"ReplaceRace", keyReplaceRace},
 	}
 }
 
@@ -83,5 +86,48 @@ func keyNotAliased(t *testing.T, s Stores) {
 		list := must[[]keybearer.Key](t)(s.Keys.Keys(ctx, project))
 		same(t, "Keys", list, []keybearer.Key{keptKey(key(1))})
 		spoil(list[0])
+	}
+}
+
+// Two keys of one text would let the one be revoked and the other go on.
+func keySameTextRace(t *testing.T, s Stores) {
+	errs := race(rivals, func(i int) error {
+		k := key(i)
+		k.Hash = hash(1)
+		return s.of(i).Keys.PutKey(t.Context(), k)
+	})
+	oneWins(t, errs, keybearer.Conflict)
+	found := must[keybearer.Key](t)(s.Keys.KeyByHash(t.Context(), hash(1)))
+	for i, err := range errs {
+		if err == nil && found.ID != key(i).ID {
+			t.Errorf("got the key %s, want that of the winner, %s", found.ID, key(i).ID)
+		}
+	}
+	if list := must[[]keybearer.Key](t)(s.Keys.Keys(t.Context(), project)); len(list) != 1 {
+		t.Errorf("got %d keys, want 1", len(list))
+	}
+}
+
+func keyReplaceRace(t *testing.T, s Stores) {
+	of := func(i int) keybearer.Key {
+		k := key(1)
+		k.Name, k.Hash, k.CreatedAt = fmt.Sprint(i), hash(i), at(i)
+		return k
+	}
+	for _, err := range race(rivals, func(i int) error { return s.of(i).Keys.PutKey(t.Context(), of(i)) }) {
+		ok(t, err)
+	}
+	list := must[[]keybearer.Key](t)(s.Keys.Keys(t.Context(), project))
+	if len(list) != 1 {
+		t.Fatalf("got %d keys, want 1", len(list))
+	}
+	last, err := strconv.Atoi(list[0].Name)
+	ok(t, err)
+	same(t, "the key of one rival", list[0], keptKey(of(last)))
+	for i := range rivals {
+		_, err := s.Keys.KeyByHash(t.Context(), hash(i))
+		if found := err == nil; found != (i == last) {
+			t.Errorf("got %v for the text of rival %d, want that of rival %d alone found", err, i, last)
+		}
 	}
 }

@@ -38,6 +38,7 @@ func providerExam() []question {
 		{"NotAliased", providerNotAliased},
 		{"SwapRace", providerSwapRace},
 		{"Delete", providerDelete},
+		{"DeleteRace", providerDeleteRace},
 	}
 }
 
@@ -105,7 +106,7 @@ func providerSwapRace(t *testing.T, s Stores) {
 			providers(t, s, project)
 			p := provider(1)
 			p.Description = fmt.Sprint(i)
-			_, err := s.Providers.PutProvider(t.Context(), p, version)
+			_, err := s.of(i).Providers.PutProvider(t.Context(), p, version)
 			return err
 		}), keybearer.Conflict)
 		if got := providers(t, s, project); len(got) != 1 || got[0].Version != version+1 {
@@ -124,4 +125,11 @@ func providerDelete(t *testing.T, s Stores) {
 	same(t, "Providers", providers(t, s, project), []keybearer.Provider{keptProvider(provider(2), 1)})
 	wantKind(t, "DeleteProvider again", s.Providers.DeleteProvider(ctx, project, provider(1).ID), keybearer.NotFound)
 	must[keybearer.Provider](t)(s.Providers.PutProvider(ctx, provider(1), 0))
+}
+
+func providerDeleteRace(t *testing.T, s Stores) {
+	must[keybearer.Provider](t)(s.Providers.PutProvider(t.Context(), provider(1), 0))
+	oneWins(t, race(rivals, func(i int) error {
+		return s.of(i).Providers.DeleteProvider(t.Context(), project, provider(1).ID)
+	}), keybearer.NotFound)
 }

@@ -37,6 +37,17 @@ type Stores struct {
 	Sessions    keybearer.SessionStore
 	Settings    keybearer.SettingStore
 	Leases      keybearer.Leaser
+	// Rival is the same stores, opened a second time as another replica does, where that can be. Half of
+	// those who race go there, and what one has written the other reads.
+	Rival *Stores
+}
+
+// of gives the stores that the i-th of several rivals works with.
+func (s Stores) of(i int) Stores {
+	if i%2 == 1 && s.Rival != nil {
+		return *s.Rival
+	}
+	return s
 }
 
 // All lists every interface that one store implements.
@@ -68,6 +79,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	}{
 		{"Connections", func(s Stores) bool { return s.Connections != nil }, connectionExam()},
 		{"Reseal", func(s Stores) bool { return s.Reseal != nil }, resealExam()},
+		{"Upkeep", func(s Stores) bool { return s.Upkeep != nil && s.Connections != nil }, upkeepExam()},
 		{"Flows", func(s Stores) bool { return s.Flows != nil }, flowExam()},
 		{"Attempts", func(s Stores) bool { return s.Attempts != nil }, attemptExam()},
 		{"Providers", func(s Stores) bool { return s.Providers != nil }, providerExam()},

@@ -29,7 +29,8 @@ const (
 		issued_at = $10, expires_at = $11, refreshable = $12, rotation_token = $13, rotation_attempt = $14,
 		rotation_holder = $15, rotation_at = $16, family = $17, due_at = $18, created_at = $19, updated_at = $20,
 		version = $21, used_at = CASE WHEN used_at > $22 THEN used_at ELSE $22 END
-		WHERE project = $1 AND id = $2 AND user_id = $3 AND provider = $4 AND name = $5 AND version = $23`
+		WHERE project = $1 AND id = $2 AND user_id = $3 AND provider = $4 AND name = $5 AND version = $23
+		RETURNING used_at`
 
 	connectionDelete = `DELETE FROM connections WHERE project = $1 AND id = $2 AND version = $3`
 )
@@ -86,18 +87,20 @@ func (db *DB) PutConnection(ctx context.Context, c keybearer.Connection, ifVersi
 	c = storedConnection(c)
 	c.Version = ifVersion + 1
 	var (
-		changed int64
+		changed bool
 		err     error
 	)
 	if ifVersion == 0 {
-		changed, err = db.write.exec(ctx, connectionInsert, connectionValues(c)...)
+		var inserted int64
+		inserted, err = db.write.exec(ctx, connectionInsert, connectionValues(c)...)
+		changed = inserted > 0
 	} else {
-		changed, err = db.write.exec(ctx, connectionUpdate, append(connectionValues(c), ifVersion)...)
+		changed, err = db.write.returning(ctx, connectionUpdate, timeColumn{&c.UsedAt}, append(connectionValues(c), ifVersion)...)
 	}
 	if err != nil {
 		return keybearer.Connection{}, db.failure("storing the connection of "+c.Ref.String(), err)
 	}
-	if changed == 0 {
+	if !changed {
 		if ifVersion == 0 {
 			return keybearer.Connection{}, keybearer.Errorf(keybearer.Conflict, "the connection of %s exists already", c.Ref)
 		}

@@ -49,6 +49,32 @@ func (p *pool) exec(ctx context.Context, text string, args ...any) (int64, error
 	return affected(stmt.ExecContext(ctx, args...))
 }
 
+// returning runs a statement that gives a column of the row that it changed, and says whether it changed
+// one. It reads to the end, since that is where SQLite commits. The text must be a constant.
+func (p *pool) returning(ctx context.Context, text string, column any, args ...any) (changed bool, err error) {
+	if err := p.begin(ctx); err != nil {
+		return false, err
+	}
+	defer p.end()
+	ctx = context.WithoutCancel(ctx)
+	stmt, err := p.prepared(ctx, text)
+	if err != nil {
+		return false, err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(column); err != nil {
+			return false, err
+		}
+		changed = true
+	}
+	return changed, rows.Err()
+}
+
 // transact runs fn in one transaction.
 func (p *pool) transact(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
 	if err := p.begin(ctx); err != nil {

@@ -1,8 +1,11 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/keybearer/keybearer"
@@ -25,6 +28,9 @@ const (
 
 // ClaimDue implements [keybearer.UpkeepStore]. Its cost is that of the rows that it gives.
 func (db *DB) ClaimDue(ctx context.Context, project keybearer.ProjectID, provider keybearer.ProviderID, now, until time.Time, limit int) ([]keybearer.Connection, error) {
+	if limit < 1 { // which SQLite takes for no limit
+		return nil, nil
+	}
 	var due []keybearer.Connection
 	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, connectionsClaim, project, provider, micros(now), micros(until), limit)
@@ -50,7 +56,8 @@ func (db *DB) Postpone(ctx context.Context, c keybearer.Connection, due time.Tim
 	return db.failure("planning the connection of "+c.Ref.String(), err)
 }
 
-// Touch implements [keybearer.UpkeepStore], in one transaction.
+// Touch implements [keybearer.UpkeepStore], in one transaction. Its order is always the same: on
+// PostgreSQL rivals would otherwise wait for one another's rows.
 func (db *DB) Touch(ctx context.Context, used map[keybearer.Ref]time.Time) error {
 	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		touch, err := tx.PrepareContext(ctx, connectionTouch)
@@ -58,8 +65,8 @@ func (db *DB) Touch(ctx context.Context, used map[keybearer.Ref]time.Time) error
 			return err
 		}
 		defer touch.Close()
-		for ref, at := range used {
-			if _, err := touch.ExecContext(ctx, ref.Project, ref.User, ref.Provider, ref.Name, micros(at)); err != nil {
+		for _, ref := range slices.SortedFunc(maps.Keys(used), compareRefs) {
+			if _, err := touch.ExecContext(ctx, ref.Project, ref.User, ref.Provider, ref.Name, micros(used[ref])); err != nil {
 				return err
 			}
 		}
@@ -69,4 +76,8 @@ func (db *DB) Touch(ctx context.Context, used map[keybearer.Ref]time.Time) error
 		db.caches.forgetConnection(ref)
 	}
 	return db.failure("noting which connections were used", err)
+}
+
+func compareRefs(a, b keybearer.Ref) int {
+	return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.User, b.User), cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Name, b.Name))
 }
