@@ -55,18 +55,41 @@ func (db *DB) WriteEvents(ctx context.Context, events iter.Seq2[keybearer.Event,
 		}
 		defer insert.Close()
 		for e, times := range events {
-			id, err := uuid.NewV7()
+			id, err := eventID()
 			if err != nil {
-				return fmt.Errorf("drawing an id: %w", err)
+				return err
 			}
-			if _, err := insert.ExecContext(ctx, id.String(), e.Project, micros(e.Time), e.Actor, e.Action, e.User, e.Provider,
-				e.Connection, e.Flow, e.Outcome, e.Reason, times); err != nil {
+			if _, err := insert.ExecContext(ctx, eventValues(id, e, times)...); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	return db.failure("writing the audit", err)
+}
+
+func eventID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("drawing an id: %w", err)
+	}
+	return id.String(), nil
+}
+
+func eventValues(id string, e keybearer.Event, times int64) []any {
+	return []any{
+		id, e.Project, micros(e.Time), e.Actor, e.Action, e.User, e.Provider, e.Connection, e.Flow, e.Outcome, e.Reason, times,
+	}
+}
+
+// insertEvent writes a line of the audit together with what it is about, and gives its id.
+func insertEvent(ctx context.Context, tx *sql.Tx, e keybearer.Event) (string, error) {
+	id, err := eventID()
+	if err != nil {
+		return "", err
+	}
+	_, err = tx.ExecContext(ctx, eventInsert, eventValues(id, e, 1)...)
+	return id, err
 }
 
 // Events lists lines of the audit, latest first.

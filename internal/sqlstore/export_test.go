@@ -21,3 +21,12 @@ func (db *DB) PragmaOf(ctx context.Context, name string) (value string, err erro
 	err = db.write.QueryRowContext(ctx, "PRAGMA "+name).Scan(&value)
 	return value, err
 }
+
+// CopiedTables names the tables that copies carry.
+func CopiedTables() []string {
+	var names []string
+	for _, t := range copiedTables() {
+		names = append(names, t.name)
+	}
+	return names
+}

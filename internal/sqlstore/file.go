@@ -73,6 +73,11 @@ func prepareFile(path string) error {
 			return err
 		}
 	}
+	return checkHeader(file, path)
+}
+
+// checkHeader wants a new file, or one that looks like a database.
+func checkHeader(file io.Reader, path string) error {
 	head := make([]byte, len(sqliteHeader))
 	switch n, err := io.ReadFull(file, head); {
 	case errors.Is(err, io.EOF): // new

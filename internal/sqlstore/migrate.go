@@ -28,9 +28,7 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 		return err
 	}
 	if version > latestSchema {
-		return keybearer.Errorf(keybearer.BadRequest,
-			"the database %s was written by a newer Keybearer (its schema is version %d, this program knows %d): "+
-				"run that version or a later one, or restore a backup from before the upgrade", path, version, latestSchema)
+		return newerSchema(path, version)
 	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -45,6 +43,12 @@ func migrate(ctx context.Context, db *sql.DB, path string) error {
 		return fmt.Errorf("migrating the schema from version %d to %d: %w", version, latestSchema, err)
 	}
 	return nil
+}
+
+func newerSchema(path string, version int64) error {
+	return keybearer.Errorf(keybearer.BadRequest,
+		"the database %s was written by a newer Keybearer (its schema is version %d, this program knows %d): "+
+			"run that version or a later one, or restore a backup from before the upgrade", path, version, latestSchema)
 }
 
 // schemaVersion asks without goose, so that an ordinary start does not pay for it. A database that

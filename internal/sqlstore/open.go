@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -19,6 +20,9 @@ type Config struct {
 	// Exclusive keeps every other Exclusive DB away from the file while this one is open, by a lock
 	// on the file "<Path>.lock". An engine sets it; with it rows are also kept in memory for reading.
 	Exclusive bool
+	// ReadOnly opens a database that is there, also beside the engine that runs on it, to look at it:
+	// nothing is made, migrated or changed, and what would write fails.
+	ReadOnly bool
 	// BusyTimeout is how long a call waits for another process that writes; 0 means 5 seconds.
 	BusyTimeout time.Duration
 	// CachedRows bounds the connections that are kept in memory, where Exclusive is set; 0 means
@@ -32,6 +36,13 @@ const (
 	listReaders        = 2
 )
 
+func (cfg Config) busy() time.Duration {
+	if cfg.BusyTimeout == 0 {
+		return defaultBusyTimeout
+	}
+	return cfg.BusyTimeout
+}
+
 // DB is an open database. It implements every store of the root package but the Leaser, and is safe
 // for concurrent use. Its errors are of the kinds that the stores promise; storage that is locked,
 // full, read-only or failing is [keybearer.Unavailable], with a text that says what to do.
@@ -42,6 +53,7 @@ type DB struct {
 	lists  *pool   // reads many
 	lock   *flock.Flock
 	caches *caches
+	staged string // a folder that goes with it
 }
 
 var (
@@ -60,7 +72,7 @@ var (
 //
 // A file that is in use by another exclusive DB is an error of kind Conflict; one that is no database
 // of ours, or of a newer version of Keybearer, is BadRequest; one that cannot be read or written is
-// Unavailable.
+// Unavailable. A backup, and a database that was moved elsewhere, are Conflicts.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Path == "" {
 		return nil, keybearer.Errorf(keybearer.BadRequest, "opening the database: no path is set")
@@ -73,6 +85,16 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 }
 
 func (db *DB) open(ctx context.Context, cfg Config) error {
+	if cfg.ReadOnly {
+		return db.openToRead(ctx, cfg)
+	}
+	if err := db.openToWrite(ctx, cfg); err != nil {
+		return err
+	}
+	return db.unmarked(ctx)
+}
+
+func (db *DB) openToWrite(ctx context.Context, cfg Config) error {
 	if err := prepareFolder(cfg.Path); err != nil {
 		return err
 	}
@@ -86,10 +108,7 @@ func (db *DB) open(ctx context.Context, cfg Config) error {
 	if err := prepareFile(cfg.Path); err != nil {
 		return err
 	}
-	busy := cfg.BusyTimeout
-	if busy == 0 {
-		busy = defaultBusyTimeout
-	}
+	busy := cfg.busy()
 	var err error
 	if db.write, err = openSQLite(cfg.Path, busy, 1, writing); err != nil {
 		return err
@@ -126,6 +145,9 @@ func (db *DB) Close() error {
 	}
 	if db.lock != nil {
 		errs = append(errs, db.lock.Unlock())
+	}
+	if db.staged != "" {
+		errs = append(errs, os.RemoveAll(db.staged))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing the database %s: %w", db.path, err)

@@ -19,6 +19,8 @@ type use int
 const (
 	reading use = iota
 	writing
+	filling // a new file, which is thrown away if anything fails
+	still   // a file that nobody writes any more
 )
 
 // openSQLite makes a pool of connections to a file. It does not touch the file yet.
@@ -47,8 +49,9 @@ func sqliteURI(path string, busy time.Duration, as use) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("finding %s: %w", path, err)
 	}
+	wait := fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()) // first, so that the others wait, too
 	pragmas := []string{
-		fmt.Sprintf("busy_timeout(%d)", busy.Milliseconds()), // first, so that the others wait, too
+		wait,
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"foreign_keys(1)",
@@ -64,6 +67,13 @@ func sqliteURI(path string, busy time.Duration, as use) (string, error) {
 		query.Set("_txlock", "immediate")
 	case reading:
 		pragmas = append(pragmas, "query_only(1)")
+	case filling:
+		pragmas = []string{wait, "journal_mode(MEMORY)", "synchronous(OFF)", "trusted_schema(0)", "cache_size(-32768)"}
+	case still:
+		// Nothing is locked, and nothing made beside the file: it may be on a disk that cannot be written.
+		query.Set("mode", "ro")
+		query.Set("immutable", "1")
+		pragmas = []string{"query_only(1)", "trusted_schema(0)"}
 	}
 	query["_pragma"] = pragmas
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(full), OmitHost: true, RawQuery: query.Encode()}).String(), nil
