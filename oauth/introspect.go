@@ -41,19 +41,19 @@ func (c *Client) Introspect(ctx context.Context, t TokenResponse) (TokenResponse
 	if statesError(doc) {
 		return t, c.errorIn(AtIntrospection, got, doc)
 	}
-	return c.introspected(t, i, got.status, doc)
+	return c.introspected(t, i, got, doc)
 }
 
-func (c *Client) introspected(t TokenResponse, i *Introspection, status int, doc any) (TokenResponse, error) {
+func (c *Client) introspected(t TokenResponse, i *Introspection, got answer, doc any) (TokenResponse, error) {
 	refuse := func(why, advice string) (TokenResponse, error) {
-		return t, &Error{At: AtIntrospection, Status: status, Class: Misconfigured, Err: errors.New(why), Advice: advice}
+		return t, &Error{At: AtIntrospection, Status: got.status, Class: Misconfigured, Err: errors.New(why), Advice: advice}
 	}
 	object, _ := doc.(map[string]any)
 	if active, given := object["active"].(bool); given && !active {
 		return refuse("the provider says that the token is not active", "Check that this client may introspect its own tokens")
 	}
 	fields, format := introspectionFields(object, doc, i)
-	expires, known, err := c.expiry(fields["expires_in"], format)
+	expires, known, err := expiry(fields["expires_in"], format, got.sent)
 	if err != nil {
 		return refuse(err.Error(), "Check expiration_format and response_map.expires_in")
 	}
@@ -79,8 +79,9 @@ func introspectionFields(object map[string]any, doc any, i *Introspection) (fiel
 	return fields, format
 }
 
-// expiry reads when a token ends. A moment that is past, or ten years ahead, is the other format.
-func (c *Client) expiry(value any, format string) (at time.Time, known bool, err error) {
+// expiry reads when a token ends, in an answer to what was sent then. A moment that is past, or ten years
+// ahead, is the other format.
+func expiry(value any, format string, sent time.Time) (at time.Time, known bool, err error) {
 	raw := strings.TrimSpace(text(value))
 	if raw == "" || raw == "0" {
 		return time.Time{}, false, nil
@@ -89,12 +90,11 @@ func (c *Client) expiry(value any, format string) (at time.Time, known bool, err
 	if err != nil {
 		return time.Time{}, false, errNoNumber
 	}
-	now := c.now()
 	if format != ExpirationRelative {
-		seconds -= float64(now.UnixMilli()) / 1000
+		seconds -= float64(sent.UnixMilli()) / 1000
 	}
 	if !(seconds > 0 && seconds < maxLifetime.Seconds()) {
 		return time.Time{}, false, errors.New("the expiry is in the past, or too far ahead")
 	}
-	return now.Add(time.Duration(seconds * float64(time.Second))), true, nil
+	return sent.Add(time.Duration(seconds * float64(time.Second))), true, nil
 }

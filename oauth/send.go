@@ -24,6 +24,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	// sent is when the request was: what the answer grants has been granted after that.
+	sent time.Time
 	// incomplete: the body was longer than maxAnswer, or broke off.
 	incomplete bool
 	// host answered, and hide keeps the request's secrets out of what is said about it.
@@ -44,6 +46,7 @@ func (c *Client) do(ctx context.Context, at, method string, r Request, v values)
 		req.Body = io.NopCloser(eof{})
 	}
 	hide := newHider(v)
+	sent := c.now()
 	got, err := c.send(req)
 	if failed, ok := errors.AsType[*failure](err); ok {
 		failed.text = hide.clean(failed.text, maxDescription)
@@ -52,7 +55,7 @@ func (c *Client) do(ctx context.Context, at, method string, r Request, v values)
 			Advice: "Check that " + req.URL.Host + " can be reached from here. " + laterAdvice(at),
 		}
 	}
-	got.host, got.hide = req.URL.Host, hide
+	got.sent, got.host, got.hide = sent, req.URL.Host, hide
 	if got.status < 200 || got.status > 299 {
 		return answer{}, c.refusal(at, got)
 	}

@@ -14,7 +14,8 @@ import (
 type TokenResponse struct {
 	AccessToken, RefreshToken, IDToken secret.String
 	TokenType                          string
-	// IssuedAt is our clock when the answer arrived; ExpiresAt is zero when the lifetime is unknown.
+	// IssuedAt is our clock when the request was sent: the life began then or later, however slow the
+	// answer was. ExpiresAt is zero when the lifetime is unknown.
 	IssuedAt, ExpiresAt time.Time
 	// Scopes are what was granted, sorted: what the answer says, or else what was asked for
 	// (RFC 6749 section 5.1).
@@ -35,7 +36,7 @@ func (c *Client) readToken(at string, r Request, got answer, requested []string)
 	fields := tokenFields(doc, r.ResponseMap)
 	out := TokenResponse{
 		AccessToken: token(fields["access_token"]), RefreshToken: token(fields["refresh_token"]), IDToken: token(fields["id_token"]),
-		TokenType: Clean(text(fields["token_type"]), maxCode), IssuedAt: c.now(), Scopes: requested,
+		TokenType: Clean(text(fields["token_type"]), maxCode), IssuedAt: got.sent, Scopes: requested,
 	}
 	got.hide.add(out.AccessToken.Reveal(), out.RefreshToken.Reveal(), out.IDToken.Reveal())
 	switch denied := statesError(doc); {

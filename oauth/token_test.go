@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -266,5 +267,27 @@ func TestExchangeWithoutARefreshTokenWarns(t *testing.T) {
 		if got, err := d.exchange(t, d.client()); err != nil || len(got.Warnings) != want {
 			t.Errorf("%s: got %q, %v, want %d warnings", answer, got.Warnings, err, want)
 		}
+	}
+}
+
+// A provider counts the life from its own work on, and its answer may be long on the way.
+func TestLifeIsCountedFromTheRequestNotFromTheAnswer(t *testing.T) {
+	p := newProvider(t, providertest.Config{AccessLifetime: time.Minute})
+	now := noon()
+	p.client.Now = func() time.Time { return now }
+	carrier := p.client.HTTP.Transport
+	p.client.HTTP.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		defer func() { now = now.Add(19 * time.Second) }()
+		return carrier.RoundTrip(r)
+	})
+	code, verifier := p.consent("read")
+	first, err := p.client.Exchange(t.Context(), code, verifier, []string{"read"})
+	if want := noon().Add(time.Minute); err != nil || !first.ExpiresAt.Equal(want) {
+		t.Errorf("exchange: got the end %s, %v, want %s", first.ExpiresAt, err, want)
+	}
+	asked := now
+	next, err := p.client.Refresh(t.Context(), first.RefreshToken, first.AccessToken, []string{"read"})
+	if want := asked.Add(time.Minute); err != nil || !next.ExpiresAt.Equal(want) || !next.IssuedAt.Equal(asked) {
+		t.Errorf("refresh: got %s to %s, %v, want %s to %s", next.IssuedAt, next.ExpiresAt, err, asked, want)
 	}
 }
