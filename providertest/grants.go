@@ -28,6 +28,7 @@ type Try struct {
 	Token     string  // the [Hash] of what was presented
 	Outcome   Outcome // Rotated, Kept, Leeway, Reused or DeadGrant
 	UserAgent string
+	Fault     string // the fault that was in force
 }
 
 // Grants returns the grants in the order of the consents. Beyond 50,000 the oldest are forgotten.
@@ -41,7 +42,7 @@ func (s *Server) Grants() []Grant {
 			Rotations: f.Count[ledger.Rotated], Leeways: f.Count[ledger.Leeway], Reuses: f.Count[ledger.Reused],
 		}
 		for _, t := range f.Tries {
-			g.Tries = append(g.Tries, Try{Time: t.Time, Token: Hash(t.Token), Outcome: outcomeOfTry(t.Outcome), UserAgent: t.By})
+			g.Tries = append(g.Tries, Try{Time: t.Time, Token: Hash(t.Token), Outcome: outcomeOfTry(t.Outcome), UserAgent: t.By, Fault: t.Fault})
 		}
 		grants = append(grants, g)
 	}
@@ -54,4 +55,13 @@ func outcomeOfTry(o ledger.Outcome) Outcome {
 		return Outcome(o)
 	}
 	return DeadGrant
+}
+
+// Expiry tells when an access token ends or ended. ok is false for one that was never issued, was taken
+// back, or is so old that it is forgotten.
+func (s *Server) Expiry(access string) (at time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.access.Get(access)
+	return a.Expires, ok
 }

@@ -50,3 +50,16 @@ func TestGrantsTellWhatTheHistoryHasForgotten(t *testing.T) {
 		t.Errorf("got %d rotations and %d tries, want 101 and 100", g.Rotations, len(g.Tries))
 	}
 }
+
+func TestExpiryOfAccessTokens(t *testing.T) {
+	b := start(t, providertest.Config{AccessLifetime: time.Minute})
+	access := b.post("/token", b.codeForm(b.code())).text(t, "access_token")
+	at, ok := b.server.Expiry(access)
+	if left := at.Sub(b.server.Now()); !ok || left <= 0 || left > time.Minute {
+		t.Errorf("got %s from now, %t, want a minute at most", left, ok)
+	}
+	b.server.DropAccessTokens()
+	if _, ok := b.server.Expiry(access); ok {
+		t.Error("a token that was taken back has an end")
+	}
+}

@@ -81,7 +81,9 @@ func (s *Server) refresh(c *Call, client Client) *Answer {
 	family, next, outcome := s.families.Present(c.Get("refresh_token"), client.ID, now)
 	if family != nil {
 		c.Record.Family, c.Record.User = family.ID, family.User
-		family.Note(ledger.Try{Time: now, Token: c.Get("refresh_token"), Outcome: outcome, By: c.Record.UserAgent})
+		family.Note(ledger.Try{
+			Time: now, Token: c.Get("refresh_token"), Outcome: outcome, By: c.Record.UserAgent, Fault: c.Record.Fault,
+		})
 	}
 	if !outcome.Good() {
 		c.Record.Outcome = DeadGrant

@@ -20,6 +20,9 @@ func NewTokens() *Tokens { return &Tokens{NewBook[Access](100_000)} }
 // Issue enters a under value.
 func (t *Tokens) Issue(value string, a Access) { t.book.Put(value, a) }
 
+// Get returns the entry of a token that is known, expired or not.
+func (t *Tokens) Get(value string) (Access, bool) { return t.book.Get(value) }
+
 // Valid returns the entry of a token that is known and not expired.
 func (t *Tokens) Valid(value string, now time.Time) (Access, bool) {
 	a, ok := t.book.Get(value)

@@ -28,6 +28,7 @@ type Try struct {
 	Token   string
 	Outcome Outcome
 	By      string // what the presenter calls itself
+	Fault   string // what became of the answer, if anything
 }
 
 // Note writes a try down.
