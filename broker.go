@@ -74,15 +74,17 @@ type Config struct {
 // Broker brings it all together. It is safe for concurrent use. Its verbs hang on a [View], which
 // [Broker.As] makes for a [Caller], and on a [Visitor], which stands for a browser.
 type Broker struct {
-	cfg     Config
-	log     *slog.Logger
-	now     func() time.Time
-	flights flights
-	wakes   wakes
-	keys    keyCache
-	cool    cooldowns
-	shelf   shelf
-	unsaved sync.Map // ConnectionID -> *unsavedGrant
+	cfg      Config
+	log      *slog.Logger
+	now      func() time.Time
+	flights  flights
+	wakes    wakes
+	keys     keyCache
+	cool     cooldowns
+	shelf    shelf
+	uses     uses
+	breakers breakers
+	unsaved  sync.Map // ConnectionID -> *unsavedGrant
 
 	// life ends at Close; exchanges and refreshes run under it, not under the context of whoever
 	// asked: a caller who hangs up must not cost a rotated token.

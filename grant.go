@@ -92,8 +92,7 @@ func (g *grant) sameHolder(other *grant) bool {
 	if json.Unmarshal(g.UserInfo, &mine) != nil || json.Unmarshal(other.UserInfo, &theirs) != nil {
 		return len(g.UserInfo) == 0 && len(other.UserInfo) == 0
 	}
-	said := func(value json.RawMessage) bool { return value != nil && string(value) != "null" }
-	for _, key := range []string{"sub", "account_id", "id", "user_id", "email"} {
+	for _, key := range accountKeys() {
 		if said(mine[key]) || said(theirs[key]) {
 			return bytes.Equal(mine[key], theirs[key])
 		}

@@ -3,7 +3,6 @@ package keybearer
 import (
 	"context"
 	"errors"
-	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -103,6 +102,7 @@ func (v *View) handOut(h held, err error) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
+	v.b.uses.note(&h.Connection, v.b.now())
 	return Token{
 		Ref: h.Ref, Access: secret.New(h.grant.AccessToken), Scopes: h.Scopes,
 		ExpiresAt: h.ExpiresAt, UserInfo: h.grant.UserInfo,
@@ -145,15 +145,7 @@ func (b *Broker) stale(c *Connection, p *Provider) bool {
 	if !c.Refreshable || p.Definition.RefreshRequest == nil {
 		return !b.now().Before(c.ExpiresAt)
 	}
-	skew := p.Definition.Refresh.Skew.D()
-	if skew == 0 {
-		skew = defaultSkew
-	}
-	// A tenth of a short life, but no less than a second: servers count in whole ones.
-	life := c.ExpiresAt.Sub(c.IssuedAt)
-	skew = min(skew, max(life/10, min(time.Second, life/2)))
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(string(c.ID) + strconv.FormatInt(c.Version, 10)))
-	jitter := time.Duration(float64(skew) / 2 * float64(h.Sum32()) / (1 << 32))
+	skew := skewOf(c, &p.Definition)
+	jitter := spread(c.ID, strconv.FormatInt(c.Version, 10), skew/2)
 	return !b.now().Add(skew + jitter).Before(c.ExpiresAt)
 }

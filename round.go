@@ -1,0 +1,161 @@
+package keybearer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keybearer/keybearer/secret"
+)
+
+const (
+	// roundLife is how long one replica has a provider to itself: what it refreshes in that time is the
+	// rate of all replicas together.
+	roundLife = time.Second
+	// roundWait is how long the turn is waited for: the one before may be ending just now.
+	roundWait = 250 * time.Millisecond
+	// roundWorkers is how many connections of a provider are refreshed at once.
+	roundWorkers = 8
+	// claimLife is when connections come again whose claimer has died.
+	claimLife = 3 * time.Minute
+	// maxClaim bounds the connections in memory.
+	maxClaim = 500
+	// refusedRest is for a provider that refuses what is not the grant's fault, like a wrong secret, and
+	// repairRest for the connections that met with it: somebody has to do something first.
+	refusedRest = time.Minute
+	repairRest  = time.Hour
+)
+
+// round is what one replica does for one provider while it has the turn.
+type round struct {
+	*Broker
+	provider *Provider
+	budget   int // refreshes that may still begin
+	late     int // connections that have to wait for a later round
+	workers  chan struct{}
+	all      sync.WaitGroup
+	refused  atomic.Bool
+}
+
+// roundOutcome is what a round has come to.
+type roundOutcome struct {
+	idle   bool          // nothing was due
+	worked bool          // something was
+	rest   time.Duration // for how long the provider is not to be looked at
+	err    error         // of storage
+}
+
+// round claims what is due and does it: refreshes as many as the rate allows for a second, and plans
+// anew what needs no refresh.
+func (b *Broker) round(ctx context.Context, p *Provider) roundOutcome {
+	if err := b.breakers.resting(refreshBreaker(p), b.now()); err != nil {
+		return roundOutcome{rest: min(retryAfter(err), longIdle)}
+	}
+	if mine, err := b.takeRound(ctx, p); err != nil || !mine {
+		return roundOutcome{err: err}
+	}
+	r := &round{Broker: b, provider: p, budget: p.Definition.Refresh.PerSecond(), workers: make(chan struct{}, roundWorkers)}
+	claimed, err := r.claim(ctx)
+	r.all.Wait()
+	o := roundOutcome{idle: claimed == 0 && err == nil, worked: claimed > 0, err: err}
+	if r.refused.Load() {
+		o.rest = refusedRest
+	}
+	return o
+}
+
+// claim works off what is due, more and more at a time while most of it only has to be planned, and
+// counts it.
+func (r *round) claim(ctx context.Context) (claimed int, err error) {
+	limit := r.budget
+	for began := time.Now(); time.Since(began) < roundLife && ctx.Err() == nil; limit = min(2*limit, maxClaim) {
+		now := r.now()
+		due, err := r.cfg.Upkeep.ClaimDue(ctx, r.provider.Project, r.provider.ID, now, now.Add(claimLife), limit)
+		if err != nil {
+			return claimed, err
+		}
+		claimed += len(due)
+		for _, c := range due {
+			if err := r.look(ctx, c); err != nil {
+				return claimed, err
+			}
+		}
+		if len(due) < limit || r.budget == 0 {
+			break
+		}
+	}
+	return claimed, nil
+}
+
+// takeRound takes the turn at a provider, and does not give it back: it ends by itself. It reports
+// false where another replica has it.
+func (b *Broker) takeRound(ctx context.Context, p *Provider) (bool, error) {
+	waiting, cancel := context.WithTimeout(ctx, roundWait)
+	defer cancel()
+	_, err := b.cfg.Leases.Acquire(waiting, "upkeep/"+string(p.Project)+"/"+string(p.ID), roundLife)
+	if errors.Is(err, context.DeadlineExceeded) && waiting.Err() != nil {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// look decides what is to be done with a connection that was due.
+func (r *round) look(ctx context.Context, c Connection) error {
+	now := r.now()
+	switch {
+	case !wanted(&c, &r.provider.Definition, now):
+		return r.cfg.Upkeep.Postpone(ctx, c, dueAt(&c, &r.provider.Definition, now))
+	case r.refused.Load():
+		return r.cfg.Upkeep.Postpone(ctx, c, now.Add(refusedRest+spread(c.ID, "retry", refusedRest)))
+	case r.budget == 0:
+		r.late++
+		return r.cfg.Upkeep.Postpone(ctx, c, now.Add(time.Duration(r.late)*time.Second/time.Duration(r.provider.Definition.Refresh.PerSecond())))
+	}
+	select {
+	case r.workers <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	r.budget--
+	r.all.Go(func() {
+		defer func() { <-r.workers }()
+		r.renewAhead(ctx, c)
+	})
+	return nil
+}
+
+// renewAhead refreshes a connection as an asker would, and plans the next try if that fails.
+func (r *round) renewAhead(ctx context.Context, c Connection) {
+	_, err := r.refresh(ctx, &c, r.provider, secret.String{})
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, ProviderRefused) {
+		r.refused.Store(true)
+	}
+	row, readErr := r.cfg.Connections.ConnectionByID(ctx, c.Project, c.ID)
+	if readErr != nil || row.State != ConnectionActive {
+		return // gone, or dead: then nothing helps but a new consent
+	}
+	now := r.now()
+	wait := repairRest
+	switch KindOf(err) {
+	case ProviderAway:
+		wait = max(firstCooldown, retryAfter(err), retryAfter(r.cool.cooling(c.ID, now)))
+	case Unavailable:
+		wait = storageRest
+	}
+	if err := r.cfg.Upkeep.Postpone(ctx, row, now.Add(wait+spread(c.ID, "retry", wait/4))); err != nil && ctx.Err() == nil {
+		r.log.Debug("the next try could not be planned; it comes with the end of the claim", "connection", c.ID, "error", err)
+	}
+}
+
+// retryAfter is how long an error says to wait, or 0.
+func retryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
