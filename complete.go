@@ -157,7 +157,8 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 	if err != nil {
 		return c, err
 	}
-	former := c
+	former, journal := c, c.Rotation
+	c.Rotation = Rotation{} // of a token that is replaced
 	left, waits := b.unsaved.Load(c.ID)
 	if waits {
 		former = left.(*unsavedGrant).connection
@@ -169,7 +170,7 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 		// Google gives a refresh token only at the first consent. The former one goes on, if it is of
 		// the same client and nothing says that the person chose another account this time.
 		if fresh.RefreshToken == "" && c.State == ConnectionActive && old.grant.sameHolder(&fresh) {
-			fresh.RefreshToken = old.grant.RefreshToken
+			fresh.RefreshToken, c.Rotation = old.grant.RefreshToken, journal
 		}
 	}
 	c.State, c.Reason, c.Scopes, c.UpdatedAt = ConnectionActive, "", f.Granted, now

@@ -56,11 +56,11 @@ func (v *View) Disconnect(ctx context.Context, id ConnectionID) error {
 		return err
 	}
 	// A refresh that goes on would bring tokens that nobody revokes.
-	release, err := v.b.alone(ctx, c.Project, id)
+	t, err := v.b.takeTurn(ctx, &c)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer t.end()
 	if err := v.b.storeUnsaved(ctx, id); err != nil {
 		return err
 	}

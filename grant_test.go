@@ -131,6 +131,7 @@ func TestRotatedTokenInAnAnswerWithoutAccessTokenIsKept(t *testing.T) {
 
 func TestGrantThatCouldNotBeStoredIsStoredWhenTheBrokerCloses(t *testing.T) {
 	disk := &fullDisk{ConnectionStore: keybearer.NewMemory()}
+	disk.roomForJournal.Store(true)
 	providers := keybearer.NewMemory()
 	use := func(c *keybearer.Config) { c.Connections, c.Providers, c.Sealer = disk, providers, keyring(t, "k") }
 	h := open(t, change{config: use})
@@ -161,6 +162,7 @@ func TestGrantThatCouldNotBeStoredIsStoredWhenTheBrokerCloses(t *testing.T) {
 
 func TestConsentWithoutRefreshTokenTakesTheOneThatWaitsToBeStored(t *testing.T) {
 	disk := &fullDisk{ConnectionStore: keybearer.NewMemory()}
+	disk.roomForJournal.Store(true)
 	h := open(t, change{config: func(c *keybearer.Config) { c.Connections = disk }})
 	h.connect("read")
 	h.clock.Advance(2 * time.Hour)
@@ -220,7 +222,8 @@ func (l *lifeOf) ended() <-chan struct{} {
 	return l.done
 }
 
-// gatedDisk is a store that obeys its context, and stops one write on the way when told to.
+// gatedDisk is a store that obeys its context, and stops one write of a refreshed grant on the way when
+// told to.
 type gatedDisk struct {
 	keybearer.ConnectionStore
 	mu            sync.Mutex
@@ -236,8 +239,8 @@ func (g *gatedDisk) arm() {
 
 func (g *gatedDisk) PutConnection(ctx context.Context, c keybearer.Connection, ifVersion int64) (keybearer.Connection, error) {
 	g.mu.Lock()
-	stop := g.armed
-	g.armed = false
+	stop := g.armed && !c.Rotation.Open()
+	g.armed = g.armed && !stop
 	g.mu.Unlock()
 	if stop {
 		close(g.reached)

@@ -40,7 +40,7 @@ type Memory struct {
 	sessions    map[string]Session
 	settings    map[settingKey][]byte
 	leases      map[string]*memoryLease
-	generation  int64 // of all leases, so that it never falls when one is forgotten
+	generation  int64 // of all leases, so that it never falls when one is forgotten, nor with the next process
 	sweepAt     int
 }
 
@@ -115,6 +115,7 @@ func NewMemoryClock(now func() time.Time) *Memory {
 		sessions:    make(map[string]Session),
 		settings:    make(map[settingKey][]byte),
 		leases:      make(map[string]*memoryLease),
+		generation:  now().UnixMicro(),
 		sweepAt:     memorySweepFrom,
 	}
 }

@@ -3,7 +3,9 @@ package keybearer
 import (
 	"context"
 	"errors"
+	"time"
 
+	"github.com/keybearer/keybearer/internal/fault"
 	"github.com/keybearer/keybearer/oauth"
 	"github.com/keybearer/keybearer/secret"
 )
@@ -17,16 +19,7 @@ func (b *Broker) refresh(ctx context.Context, c *Connection, p *Provider, refuse
 	if !refused.IsZero() { // a flight that reports another token may end with the very one that is refused here
 		name += " " + string(hashOf(refused))
 	}
-	one := b.flights.join(name, func() (any, error) {
-		release, err := b.alone(b.life, c.Project, c.ID)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
-		ctx, cancel := context.WithTimeout(b.life, flightLife) // from here on, so that a wait cuts no refresh short
-		defer cancel()
-		return b.renew(ctx, c.Project, c.ID, p, refused)
-	})
+	one := b.flights.join(name, func() (any, error) { return b.refreshInTurn(b.life, *c, p, refused) })
 	select {
 	case <-one.landed:
 		if one.err != nil {
@@ -38,67 +31,99 @@ func (b *Broker) refresh(ctx context.Context, c *Connection, p *Provider, refuse
 	}
 }
 
-// alone takes the lease of a connection: until release is called nobody else spends its refresh token.
-func (b *Broker) alone(ctx context.Context, project ProjectID, id ConnectionID) (release func(), err error) {
-	waiting, cancel := context.WithTimeout(ctx, leaseLife)
-	defer cancel()
-	lease, err := b.cfg.Leases.Acquire(waiting, "refresh/"+string(project)+"/"+string(id), leaseLife)
-	if err != nil {
-		return nil, Errorf(Unavailable, "waiting for another refresh to end: %w", err)
+// refreshInTurn refreshes a connection while nobody else does. Who wakes up late, and finds that
+// somebody else has had the turn meanwhile, queues up again.
+func (b *Broker) refreshInTurn(ctx context.Context, c Connection, p *Provider, refused secret.String) (held, error) {
+	for range tries {
+		t, err := b.takeTurn(ctx, &c)
+		if err != nil {
+			return held{}, err
+		}
+		h, err := func() (held, error) {
+			defer t.end()
+			ctx, cancel := context.WithTimeout(ctx, flightLife) // from here on, so that a wait cuts no refresh short
+			defer cancel()
+			return b.renew(ctx, t.Lease, c.Project, c.ID, p, refused)
+		}()
+		if !errors.Is(err, errOvertaken) {
+			return h, err
+		}
 	}
-	return func() { _ = b.cfg.Leases.Release(context.WithoutCancel(ctx), lease) }, nil
+	return held{}, outrun(c.Ref)
 }
 
-// renew refreshes a connection, alone. Everything is looked at again: somebody else may have done the
-// work while the lease was waited for.
-func (b *Broker) renew(ctx context.Context, project ProjectID, id ConnectionID, p *Provider, refused secret.String) (held, error) {
+// renew refreshes a connection in its turn. Everything is looked at again: somebody else may have done
+// the work while the turn was waited for.
+func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id ConnectionID, p *Provider, refused secret.String) (held, error) {
 	if err := b.storeUnsaved(ctx, id); err != nil {
 		return held{}, err
-	}
-	c, err := b.cfg.Connections.ConnectionByID(ctx, project, id)
-	if errors.Is(err, NotFound) {
-		return held{}, Errorf(NotFound, "the connection was deleted meanwhile: authorize again")
-	}
-	if err != nil {
-		return held{}, err
-	}
-	if c.State != ConnectionActive {
-		return held{}, dead(&c)
-	}
-	h, err := b.open(&c)
-	if err != nil {
-		return held{}, err
-	}
-	if refused.IsZero() && !b.stale(&c, p) || !refused.IsZero() && !refused.Equal(secret.New(h.grant.AccessToken)) {
-		return h, nil
 	}
 	client, err := b.client(p)
 	if err != nil {
 		return held{}, err
 	}
-	if why := h.grant.unrefreshable(client); why != "" {
-		if h.grant.RefreshToken == "" || !refused.IsZero() {
+	for range tries {
+		c, err := b.cfg.Connections.ConnectionByID(ctx, project, id)
+		if errors.Is(err, NotFound) {
+			return held{}, Errorf(NotFound, "the connection was deleted meanwhile: authorize again")
+		}
+		if err != nil {
+			return held{}, err
+		}
+		if c.State != ConnectionActive {
+			return held{}, dead(&c)
+		}
+		h, err := b.open(&c)
+		if err != nil {
+			return held{}, err
+		}
+		if refused.IsZero() && !b.stale(&c, p) || !refused.IsZero() && !refused.Equal(secret.New(h.grant.AccessToken)) {
+			return h, nil
+		}
+		if why := h.grant.unrefreshable(client); why != "" {
+			if h.grant.RefreshToken == "" || !refused.IsZero() {
+				return b.bury(ctx, h, why)
+			}
+			// The provider's settings stand in the way. They may be repaired, so the grant is kept.
+			return held{}, Errorf(Reauthorize, "the token of %s has ended and cannot be refreshed (%s): authorize again", c.Ref, why)
+		}
+		if err := b.cool.cooling(id, b.now()); err != nil {
+			return held{}, err
+		}
+		if why := b.beyondLeeway(&h, p); why != "" {
 			return b.bury(ctx, h, why)
 		}
-		// The provider's settings stand in the way. They may be repaired, so the grant is kept.
-		return held{}, Errorf(Reauthorize, "the token of %s has ended and cannot be refreshed (%s): authorize again", c.Ref, why)
+		before := h.Rotation
+		h, err = b.intend(ctx, h, mine)
+		if errors.Is(err, Conflict) { // sealed anew, or replaced by a new consent
+			continue
+		}
+		if err != nil {
+			return held{}, err
+		}
+		return b.rotate(ctx, client, h, p, before)
 	}
-	if err := b.cool.cooling(id, b.now()); err != nil {
-		return held{}, err
-	}
-	answer, err := client.Refresh(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken), c.Scopes)
+	return held{}, outrun(Ref{Project: project})
+}
+
+// rotate presents the refresh token and stores what comes of it. The intent to do so is durable; before
+// is what the journal held until then.
+func (b *Broker) rotate(ctx context.Context, client *oauth.Client, h held, p *Provider, before Rotation) (held, error) {
+	fault.At(fault.BeforeSend, string(h.ID))
+	answer, err := client.Refresh(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken), h.Scopes)
+	fault.At(fault.AfterAnswer, string(h.ID))
 	if err != nil {
-		return b.refreshFailed(ctx, h, answer.RefreshToken, err)
+		return b.refreshFailed(ctx, h, before, answer.RefreshToken, err)
 	}
-	b.cool.worked(id)
+	b.cool.worked(h.ID)
 	answer = b.introspected(ctx, client, oauth.AtRefresh, answer)
 	next, err := b.keep(ctx, h, answer)
-	b.record(Event{Action: ActionRefresh, Project: c.Project, Actor: "engine", User: c.User, Provider: c.Provider, Connection: c.ID, Outcome: outcome(err), Reason: reason(err)})
+	b.recordRefresh(&h, err)
 	if err != nil {
 		return held{}, err
 	}
 	for _, w := range answer.Warnings {
-		b.log.Warn("odd answer to a refresh was tolerated", "provider", c.Provider, "warning", w)
+		b.log.Warn("odd answer to a refresh was tolerated", "provider", h.Provider, "warning", w)
 	}
 	if p.Definition.AsksUserInfo(oauth.AtRefresh) {
 		next = b.withUserInfo(ctx, client, next)
@@ -106,27 +131,35 @@ func (b *Broker) renew(ctx context.Context, project ProjectID, id ConnectionID, 
 	return next, nil
 }
 
+// recordRefresh writes an audit line for a refresh.
+func (b *Broker) recordRefresh(h *held, err error) {
+	b.record(Event{
+		Action: ActionRefresh, Project: h.Project, Actor: "engine", User: h.User, Provider: h.Provider, Connection: h.ID,
+		Outcome: outcome(err), Reason: reason(err),
+	})
+}
+
 // refreshFailed tells a dead grant, which takes a new consent, from a failure that may pass. next is the
-// refresh token that came all the same, or zero.
-func (b *Broker) refreshFailed(ctx context.Context, h held, next secret.String, err error) (held, error) {
-	if !next.IsZero() { // the old one may be spent; an error of storing it is in the log
-		_, _ = b.keep(ctx, h, oauth.TokenResponse{
-			AccessToken: secret.New(h.grant.AccessToken), RefreshToken: next, TokenType: h.grant.TokenType,
-			IssuedAt: h.IssuedAt, ExpiresAt: h.ExpiresAt, Scopes: h.Scopes,
-		})
-	}
+// refresh token that came all the same, or zero. Where the provider may have replaced the token and the
+// answer is lost, the journal's entry stays open.
+func (b *Broker) refreshFailed(ctx context.Context, h held, before Rotation, next secret.String, err error) (held, error) {
 	wire, ok := errors.AsType[*oauth.Error](err)
 	if !ok {
 		return held{}, Errorf(Internal, "%w", err)
 	}
-	b.record(Event{
-		Action: ActionRefresh, Project: h.Project, Actor: "engine", User: h.User, Provider: h.Provider, Connection: h.ID,
-		Outcome: string(kindOfClass(wire.Class)), Reason: wire.Error(),
-	})
-	if wire.Class == oauth.Reconsent && next.IsZero() {
-		return b.bury(ctx, h, wire.Error())
-	}
 	failure := &Error{Kind: kindOfClass(wire.Class), Op: "refreshing " + h.Ref.String(), Err: wire, RetryAfter: wire.RetryAfter}
+	b.recordRefresh(&h, failure)
+	switch {
+	case !next.IsZero(): // the old one may be spent; an error of storing it is in the log
+		_, _ = b.keep(ctx, h, oauth.TokenResponse{
+			AccessToken: secret.New(h.grant.AccessToken), RefreshToken: next, TokenType: h.grant.TokenType,
+			IssuedAt: h.IssuedAt, ExpiresAt: h.ExpiresAt, Scopes: h.Scopes,
+		})
+	case wire.Class == oauth.Reconsent:
+		return b.bury(ctx, h, before.afterwards(wire.Error()))
+	case !wire.Uncertain:
+		b.desist(ctx, h, before)
+	}
 	b.cool.failed(h.ID, b.now(), wire.RetryAfter, failure)
 	return held{}, failure
 }
@@ -150,6 +183,7 @@ func (b *Broker) bury(ctx context.Context, h held, why string) (held, error) {
 	for range tries {
 		c := h.Connection
 		c.State, c.Reason, c.UpdatedAt = ConnectionReauthorize, oauth.Clean(why, 500), b.now()
+		c.Rotation, c.DueAt = Rotation{}, time.Time{}
 		_, err := b.cfg.Connections.PutConnection(ctx, c, c.Version)
 		if err == nil {
 			b.record(Event{Action: ActionReauthorize, Project: c.Project, Actor: "engine", User: c.User, Provider: c.Provider, Connection: c.ID, Reason: c.Reason})

@@ -18,10 +18,8 @@ var _ TokenSource = (*View)(nil)
 
 const (
 	defaultSkew = time.Minute
-	// flightLife bounds one refresh with all that belongs to it. leaseLife is longer, with time to store
-	// what came, so that a lease does not run out under a refresh that is still going on.
+	// flightLife bounds one refresh with all that belongs to it.
 	flightLife = 75 * time.Second
-	leaseLife  = 90 * time.Second
 	// storeLife bounds the writes that no hanging up may stop.
 	storeLife = 10 * time.Second
 )

@@ -3,6 +3,7 @@ package keybearer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -273,34 +274,43 @@ func TestTransportReplacesARefusedTokenAndSendsAgainWhatItCan(t *testing.T) {
 	}
 }
 
-// fullDisk is a store whose writes fail when told to.
+// fullDisk is a store whose writes fail when told to. Where there is room for the journal, only what
+// comes of a refresh is refused.
 type fullDisk struct {
 	keybearer.ConnectionStore
-	full atomic.Bool
+	full, roomForJournal atomic.Bool
 }
 
 func (f *fullDisk) PutConnection(ctx context.Context, c keybearer.Connection, ifVersion int64) (keybearer.Connection, error) {
-	if f.full.Load() {
+	if f.full.Load() && !(f.roomForJournal.Load() && c.Rotation.Open()) {
 		return keybearer.Connection{}, keybearer.Errorf(keybearer.Unavailable, "the disk is full")
 	}
 	return f.ConnectionStore.PutConnection(ctx, c, ifVersion)
 }
 
 func TestFullDiskLosesNoRotatedToken(t *testing.T) {
-	disk := &fullDisk{ConnectionStore: keybearer.NewMemory()}
-	h := open(t, change{config: func(c *keybearer.Config) { c.Connections = disk }})
-	h.connect("read")
-	h.clock.Advance(2 * time.Hour)
-	disk.full.Store(true)
-	_, err := h.app.Token(t.Context(), ref())
-	wantKind(t, err, keybearer.Unavailable)
-	disk.full.Store(false)
-	token, err := h.app.Token(t.Context(), ref())
-	if err != nil || !h.works(token.Access) {
-		t.Fatalf("after the disk had room again: got %v", err)
-	}
-	if got := h.provider.History(); got.Rotations("") != 1 || got.Reuses() != 0 {
-		t.Errorf("got %d rotations and %d reuses, want 1 and 0", got.Rotations(""), got.Reuses())
+	for _, journal := range []bool{false, true} {
+		t.Run(fmt.Sprintf("room for the journal: %t", journal), func(t *testing.T) {
+			disk := &fullDisk{ConnectionStore: keybearer.NewMemory()}
+			disk.roomForJournal.Store(journal)
+			h := open(t, change{config: func(c *keybearer.Config) { c.Connections = disk }})
+			h.connect("read")
+			h.clock.Advance(2 * time.Hour)
+			disk.full.Store(true)
+			_, err := h.app.Token(t.Context(), ref())
+			wantKind(t, err, keybearer.Unavailable)
+			if got := h.provider.History().Rotations(""); !journal && got != 0 {
+				t.Errorf("got %d rotations that nothing on the disk knows of, want 0", got)
+			}
+			disk.full.Store(false)
+			token, err := h.app.Token(t.Context(), ref())
+			if err != nil || !h.works(token.Access) {
+				t.Fatalf("after the disk had room again: got %v", err)
+			}
+			if got := h.provider.History(); got.Rotations("") != 1 || got.Reuses() != 0 {
+				t.Errorf("got %d rotations and %d reuses, want 1 and 0", got.Rotations(""), got.Reuses())
+			}
+		})
 	}
 }
 
