@@ -182,4 +182,6 @@ const (
 	ActionSetting        = "setting"         //
 	ActionSignIn         = "sign_in"         //
 	ActionKeyRefused     = "key.refused"     // a request without a valid key
+	ActionRestore        = "storage.restore" // a backup was restored
+	ActionMove           = "storage.move"    // everything came from another database, or went back
 )

@@ -24,7 +24,7 @@ func (c *checker) storage() {
 		c.wrong("more than one kind of storage; keep one of sqlite, in_memory, postgres", "storage")
 		return
 	case len(kinds) == 0:
-		s.SQLite = &SQLite{ConnectionString: defaultDatabase}
+		s.SQLite = &SQLite{ConnectionString: "@DATA/" + DefaultDatabase}
 	}
 	if s.SQLite != nil {
 		c.sqlite(s)
@@ -34,7 +34,8 @@ func (c *checker) storage() {
 	}
 }
 
-const defaultDatabase = "@DATA/keybearer.sqlite3"
+// DefaultDatabase is the SQLite file's name in the data folder.
+const DefaultDatabase = "keybearer.sqlite3"
 
 func (c *checker) dataDir(fromFile string) string {
 	dir := c.source.DataDir
