@@ -78,6 +78,7 @@ func (b *Broker) Reseal(ctx context.Context, project ProjectID, key string) (don
 				return err
 			}
 			extended = time.Now()
+			b.log.Info("sealing stored values anew", "key", key, "sealed_anew", done)
 		}
 		changed, err := b.resealGrant(ctx, project, g.Connection, key, &left)
 		if changed {

@@ -20,6 +20,7 @@ const (
 	verificationPath = "/v1/admin/settings/session_verification"
 	keysPath         = "/v1/admin/api_keys"
 	accountsPath     = "/v1/admin/accounts"
+	sealingKeysPath  = "/v1/admin/sealing_keys"
 )
 
 // Providers lists what is installed.
@@ -137,4 +138,18 @@ func (c *Client) PutAccount(ctx context.Context, user keybearer.UserID, password
 // DeleteAccount ends an account and its sessions. Kind: NotFound.
 func (c *Client) DeleteAccount(ctx context.Context, user keybearer.UserID) error {
 	return c.do(ctx, request{op: fmt.Sprintf("deleting the account of %s", user), method: http.MethodDelete, path: accountsPath + "/" + segment(string(user))})
+}
+
+// SealingKeys lists the keys that seal what is stored, root keys first, and counts what is sealed with each.
+func (c *Client) SealingKeys(ctx context.Context) ([]api.SealingKey, error) {
+	var out api.Page[api.SealingKey]
+	err := c.do(ctx, request{op: "listing the sealing keys", method: http.MethodGet, path: sealingKeysPath, into: &out})
+	return out.Items, err
+}
+
+// RotateKeys makes a new data key and gives it. What is stored is sealed anew in the background.
+func (c *Client) RotateKeys(ctx context.Context) (api.SealingKey, error) {
+	var out api.SealingKey
+	err := c.do(ctx, request{op: "rotating the data key", method: http.MethodPost, path: sealingKeysPath, into: &out})
+	return out, err
 }

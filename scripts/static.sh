@@ -4,4 +4,3 @@
 
 scripts/tools.sh
 CGO_ENABLED=0 "$TOOLS/staticcheck" ./...
-CGO_ENABLED=0 "$TOOLS/staticcheck" -tags chaos ./internal/fault

@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, w world) int {
 		return usageError{fmt.Errorf("%w. See `%s --help`", err, c.CommandPath())}
 	})
 	root.AddCommand(
-		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w),
+		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), keysCommand(w),
 		backupCommand(w), restoreCommand(w), migrateCommand(w), versionCommand(w),
 	)
 	for _, group := range append(root.Commands(), root) {

@@ -143,23 +143,44 @@ func (c *checker) security() {
 		if defaults > 1 && k.Default {
 			c.wrong("another key is already the default; allowed: one", append(at, "default")...)
 		}
-		c.rootKey(k, append(at, "value"))
+		c.rootKey(&keys[i], at)
 	}
 	switch {
 	case len(keys) == 1:
 		keys[0].Default = true
 	case len(keys) > 1 && defaults == 0 && !c.failedWithin([]string{"security", "root_keys"}):
-		c.wrong("none of the keys is the default; write default: true at the one that new values are sealed with", "security", "root_keys")
+		c.wrong("none of the keys is the default; write default: true at the one that seals from now on", "security", "root_keys")
 	}
 }
 
 // developmentKey is the value that published example configurations have.
 const developmentKey = "default-key-value"
 
-func (c *checker) rootKey(k RootKey, at []string) {
+func (c *checker) rootKey(k *RootKey, at []string) {
+	given := 0
+	for _, name := range []string{"value", "file", "command"} {
+		if c.written(append(at[:3:3], name)...) {
+			given++
+		}
+	}
+	switch {
+	case given > 1:
+		c.wrong("value, file and command exclude one another; keep one", at...)
+	case c.written(append(at[:3:3], "value")...):
+		c.rootKeyValue(k, append(at[:3:3], "value"))
+	case k.File != "":
+		k.File = c.source.inDir(c.atHome(k.File))
+	case len(k.Command) > 0 && k.Command[0] != "":
+	case given == 1:
+		c.wrong("this is empty; write where the key is", at...)
+	case !c.failedWithin(at):
+		c.wrong("the key is missing; write one of value, file and command", at...)
+	}
+}
+
+func (c *checker) rootKeyValue(k *RootKey, at []string) {
 	value := strings.TrimSpace(k.Value.Reveal())
 	switch {
-	case !c.written(at...):
 	case value == "":
 		// The first half is what engines of this kind have always said; people search for it.
 		id := k.ID

@@ -134,22 +134,27 @@ type Provider struct {
 
 // Security is the keys and the bounds.
 type Security struct {
-	// RootKeys seal what is stored. Several allow rotation; new values are sealed with the default
-	// one. None: the engine generates one into its data folder.
+	// RootKeys seal the data keys that seal what is stored. With several, the default one does, and the
+	// others are there for what was sealed before. None: the engine generates one into its data folder.
 	RootKeys []RootKey `yaml:"root_keys,omitempty" jsonschema:"maxItems=100"`
 	// AllowNetworks are private networks in which provider endpoints that were set over the API may
 	// be, like 10.20.0.0/16. Endpoints in this file may be anywhere.
 	AllowNetworks []netip.Prefix `yaml:"allow_networks,omitempty" jsonschema:"maxItems=1000"`
 }
 
-// RootKey is one key of the ring.
+// RootKey is one key of the ring, and where it is kept: one of value, file and command.
 type RootKey struct {
-	// ID names the key; it is stored beside every sealed value.
+	// ID names the key; it is stored beside what the key has sealed.
 	ID string `yaml:"id" jsonschema:"required,minLength=1,maxLength=64,pattern=^[A-Za-z0-9._-]+$"`
-	// Default: new values are sealed with this key. Exactly one of several has it.
+	// Default: what is new is sealed with this key. Exactly one of several has it.
 	Default bool `yaml:"default,omitempty" jsonschema:"default=false"`
 	// Value is the key: any text with enough chance in it, like 32 random bytes in base64.
-	Value secret.String `yaml:"value" jsonschema:"required,maxLength=1000"`
+	Value secret.String `yaml:"value,omitempty" jsonschema:"maxLength=1000"`
+	// File holds the key. Nobody but its owner may read it.
+	File string `yaml:"file,omitempty" jsonschema:"maxLength=1000"`
+	// Command is a program with its arguments that prints the key, as those of key management services
+	// do. It is run once at every start, without a shell, and has 30 seconds.
+	Command []string `yaml:"command,omitempty" jsonschema:"maxItems=100"`
 }
 
 // Storage is where connections are kept. After loading exactly one of the kinds is set.

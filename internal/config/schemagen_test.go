@@ -59,6 +59,9 @@ func generate(t *testing.T) []byte {
 	for _, def := range defs {
 		finish(def.(map[string]any), nil, defs)
 	}
+	defs["RootKey"].(map[string]any)["oneOf"] = []any{
+		map[string]any{"required": []any{"value"}}, map[string]any{"required": []any{"file"}}, map[string]any{"required": []any{"command"}},
+	}
 	root["$id"] = schemaID
 	root["title"] = "Keybearer engine configuration"
 	root["patternProperties"] = map[string]any{"^x-": map[string]any{"description": "Anything, for YAML anchors."}}

@@ -26,7 +26,6 @@ import (
 	"github.com/keybearer/keybearer/internal/httpapi"
 	"github.com/keybearer/keybearer/internal/pages"
 	"github.com/keybearer/keybearer/internal/sqlstore"
-	"github.com/keybearer/keybearer/seal"
 )
 
 const (
@@ -63,9 +62,7 @@ type Engine struct {
 	listener net.Listener
 	server   *http.Server
 	public   string
-	keyring  *seal.Keyring
-	// formerKeys are root keys that sealed new values before the present default did.
-	formerKeys []string
+	keys     *keyring
 }
 
 // Start opens everything and begins to listen. On an error nothing stays open.
@@ -87,15 +84,15 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.store, err = openStore(ctx, cfg); err != nil {
 		return nil, err
 	}
-	if e.keyring, e.formerKeys, err = rootKeys(ctx, cfg, e.store); err != nil {
+	if e.keys, err = openKeys(ctx, cfg, e.store, o.Log, o.Now); err != nil {
 		return nil, err
 	}
-	static, err := fileProviders(cfg, e.keyring)
+	static, err := fileProviders(cfg, e.keys)
 	if err != nil {
 		return nil, err
 	}
 	e.recorder = audit.New(audit.Config{Sink: e.store, Log: o.Log})
-	if e.broker, err = e.newBroker(cfg, e.keyring, static); err != nil {
+	if e.broker, err = e.newBroker(cfg, e.keys, static); err != nil {
 		return nil, err
 	}
 	if err := e.firstStart(ctx, cfg, o.Announce); err != nil {
@@ -204,15 +201,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(stopping)
 	var work sync.WaitGroup
 	work.Go(func() { e.prune(background) })
-	work.Go(func() { e.reseal(background) })
+	work.Go(func() { e.tendKeys(background) })
 	served := make(chan error, 1)
 	work.Go(func() { served <- e.server.Serve(e.listener) })
 
 	e.log.Info("the engine is serving", "url", e.public, "address", e.listener.Addr().String())
 	e.tellProviders(stopping)
-	if len(e.formerKeys) > 0 {
-		e.log.Info("sealing stored values anew under the default root key", "key", e.keyring.Default(), "former", e.formerKeys)
-	}
 	var failure error
 	select {
 	case <-ctx.Done():

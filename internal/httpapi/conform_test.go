@@ -120,7 +120,7 @@ func (d *document) check(t testing.TB, method, target string, got reply) {
 // been through with a success and a refusal.
 func TestEveryRouteAnswersAsDocumented(t *testing.T) {
 	var ill error
-	l := newLab(t, options{door: func(c *httpapi.Config) { c.Health = func(context.Context) error { return ill } }})
+	l := newLab(t, options{broker: rotatable(t), door: func(c *httpapi.Config) { c.Health = func(context.Context) error { return ill } }})
 	const admin = "/v1/admin/"
 	id := l.connect("alice")
 	l.do("GET", "/v1/auth/status?id="+id, "").want(200, "")
@@ -153,10 +153,12 @@ func TestEveryRouteAnswersAsDocumented(t *testing.T) {
 	l.do("PUT", admin+"accounts/carol", `{}`).want(400, "")
 	l.do("DELETE", admin+"accounts/carol", "").want(204, "")
 	l.do("DELETE", admin+"accounts/carol", "").want(404, "")
-	for _, list := range []string{"auth_providers", "user_connections", "settings/session_verification", "api_keys", "accounts"} {
+	for _, list := range []string{"auth_providers", "user_connections", "settings/session_verification", "api_keys", "accounts", "sealing_keys"} {
 		l.do("GET", admin+list, "").want(200, "")
 		l.do("GET", admin+list, "", "Authorization", "").want(401, "")
 	}
+	l.do("POST", admin+"sealing_keys", "").want(201, "")
+	l.do("POST", admin+"sealing_keys", "", "Authorization", appKey).want(403, "")
 	l.do("GET", "/v1/config", "").want(200, "")
 	l.do("GET", "/v1/swagger", "").want(200, "")
 	l.do("GET", "/v1/health", "").want(200, "")

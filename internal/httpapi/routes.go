@@ -123,6 +123,18 @@ func routes() []route {
 		}, deleteAccount),
 
 		gives(route{
+			method: http.MethodGet, path: "/v1/admin/sealing_keys", id: "listSealingKeys", tag: "sealing keys", admin: true,
+			summary: "List the keys that seal what is stored, and count what is sealed with each",
+			about:   "Root keys come first, then data keys, the oldest first. The keys themselves are never shown.",
+			fails:   []kb.Kind{kb.PermissionDenied, kb.NotImplemented},
+		}, listSealingKeys),
+		gives(route{
+			method: http.MethodPost, path: "/v1/admin/sealing_keys", id: "rotateSealingKeys", tag: "sealing keys", admin: true,
+			summary: "Make a new data key", about: "It seals from now on. What is stored is sealed anew in the background.", status: http.StatusCreated,
+			fails: []kb.Kind{kb.PermissionDenied, kb.NotImplemented},
+		}, rotateKeys),
+
+		gives(route{
 			method: http.MethodGet, path: "/v1/health", id: "health", tag: "engine", open: true,
 			summary: "Tell whether the engine can serve",
 			also:    map[int]reflect.Type{http.StatusServiceUnavailable: reflect.TypeFor[api.Health]()},

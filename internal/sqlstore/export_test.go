@@ -30,3 +30,9 @@ func CopiedTables() []string {
 	}
 	return names
 }
+
+// PutKeyCheck stores what engines stored before there were data keys.
+func (db *DB) PutKeyCheck(ctx context.Context, id string, sealed []byte) error {
+	_, err := db.write.exec(ctx, "INSERT INTO root_keys (id, sealed_check) VALUES ($1, $2)", id, sealed)
+	return err
+}

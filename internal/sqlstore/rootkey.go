@@ -8,14 +8,12 @@ import (
 const (
 	rootKeys = `SELECT id, sealed_check FROM root_keys`
 
-	rootKeyPut = `INSERT INTO root_keys (id, sealed_check) VALUES ($1, $2)
-		ON CONFLICT (id) DO UPDATE SET sealed_check = excluded.sealed_check`
-
 	rootKeyDelete = `DELETE FROM root_keys WHERE id = $1`
 )
 
-// KeyChecks gives, for each root key id that was ever used with this database, a known text that
-// was sealed with it. A root key that does not open its own check is the wrong one.
+// KeyChecks gives, for each root key that sealed values directly, as all did before there were data
+// keys, a known text that was sealed with it. A root key that does not open its own check is the wrong
+// one.
 func (db *DB) KeyChecks(ctx context.Context) (map[string][]byte, error) {
 	type check struct {
 		id     string
@@ -36,13 +34,7 @@ func (db *DB) KeyChecks(ctx context.Context) (map[string][]byte, error) {
 	return out, nil
 }
 
-// PutKeyCheck keeps the check of a root key, in place of an older one of the same id.
-func (db *DB) PutKeyCheck(ctx context.Context, id string, sealed []byte) error {
-	_, err := db.write.exec(ctx, rootKeyPut, id, sealed)
-	return db.failure(fmt.Sprintf("storing the check of root key %q", id), err)
-}
-
-// DeleteKeyCheck forgets a root key that seals nothing any more.
+// DeleteKeyCheck forgets a root key that seals no value directly any more.
 func (db *DB) DeleteKeyCheck(ctx context.Context, id string) error {
 	_, err := db.write.exec(ctx, rootKeyDelete, id)
 	return db.failure(fmt.Sprintf("forgetting root key %q", id), err)
