@@ -3,9 +3,12 @@ package postgrestest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // shared is the server of this test binary. It is a variable of the package because it is one for each
@@ -35,7 +38,12 @@ func Database(t testing.TB) (url string) {
 func (s *Server) Database(t testing.TB) (url string) {
 	t.Helper()
 	name := "test_" + strings.ToLower(rand.Text())
-	if err := s.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+	// By default a new database is written through the log, which takes two to three times as long.
+	err := s.Exec(t.Context(), "CREATE DATABASE "+name+" STRATEGY file_copy")
+	if failed, ok := errors.AsType[*pgconn.PgError](err); ok && failed.Code == "42601" { // before 15, which knows no other way
+		err = s.Exec(t.Context(), "CREATE DATABASE "+name)
+	}
+	if err != nil {
 		t.Fatalf("making a database: %v", err)
 	}
 	t.Cleanup(func() {

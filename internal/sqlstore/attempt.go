@@ -32,6 +32,9 @@ func scanAttempt(row scanner) (keybearer.Attempt, error) {
 // PutAttempt implements [keybearer.AttemptStore].
 func (db *DB) PutAttempt(ctx context.Context, a keybearer.Attempt) error {
 	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := db.dialect.alone(ctx, tx, "attempts of "+string(a.Flow)); err != nil { // so that it counts them all
+			return err
+		}
 		inserted, err := affected(tx.ExecContext(ctx, attemptInsert, a.StateHash, a.Project, a.Flow, a.Provider,
 			blob(a.BrowserHash), blob(a.Verifier), a.RedirectURI, micros(a.CreatedAt), micros(a.Deadline)))
 		if err != nil {

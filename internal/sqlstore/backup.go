@@ -84,7 +84,7 @@ func syncFolder(file string) error {
 }
 
 func (db *DB) backupInto(ctx context.Context, path string, m *Manifest) (err error) {
-	file := &DB{path: path}
+	file := newDB(Config{Path: path})
 	if file.write, err = openSQLite(path, defaultBusyTimeout, 1, filling); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (db *DB) backupInto(ctx context.Context, path string, m *Manifest) (err err
 			err = file.failure("writing the file", err)
 		}
 	}()
-	if err := migrate(ctx, file.write.DB, path); err != nil {
+	if err := migrate(ctx, file.write.DB, file.dialect, path); err != nil {
 		return err
 	}
 	from, err := db.snapshot(ctx)
@@ -121,7 +121,7 @@ func (db *DB) backupInto(ctx context.Context, path string, m *Manifest) (err err
 //
 // A file that is no backup, or of a newer version, is BadRequest; one that is damaged is Internal.
 func OpenBackup(ctx context.Context, path string) (*DB, Manifest, error) {
-	db := &DB{path: path}
+	db := newDB(Config{Path: path})
 	m, err := db.openBackup(ctx)
 	if err != nil {
 		return nil, Manifest{}, errors.Join(db.failure("opening the backup "+path, err), db.Close())
@@ -130,17 +130,17 @@ func OpenBackup(ctx context.Context, path string) (*DB, Manifest, error) {
 }
 
 func (db *DB) openBackup(ctx context.Context) (Manifest, error) {
-	if err := db.openReaders(Config{Path: db.path}, still); err != nil {
+	if err := db.openReaders(ctx, Config{Path: db.name}, still); err != nil {
 		return Manifest{}, err
 	}
-	version, err := schemaVersion(ctx, db.lists.DB, db.path)
+	version, err := schemaVersion(ctx, db.lists.DB, db.dialect, db.name)
 	switch {
 	case err != nil:
 		return Manifest{}, err
 	case version > latestSchema:
-		return Manifest{}, newerSchema(db.path, version)
+		return Manifest{}, newerSchema(db.name, version)
 	case version == 0:
-		return Manifest{}, keybearer.Errorf(keybearer.BadRequest, "%s is no backup: name a file that `keybearer backup` has written", db.path)
+		return Manifest{}, keybearer.Errorf(keybearer.BadRequest, "%s is no backup: name a file that `keybearer backup` has written", db.name)
 	}
 	m, err := readMark(ctx, db.lists)
 	if err != nil {
@@ -148,7 +148,7 @@ func (db *DB) openBackup(ctx context.Context) (Manifest, error) {
 	}
 	if m == nil || m.State != markBackup {
 		return Manifest{}, keybearer.Errorf(keybearer.BadRequest, "%s is the database of an engine, and not a backup: "+
-			"make one of it with `keybearer backup`; without that, nobody knows from when its refresh tokens are", db.path)
+			"make one of it with `keybearer backup`; without that, nobody knows from when its refresh tokens are", db.name)
 	}
 	if err := db.intact(ctx, m.Contents); err != nil {
 		return Manifest{}, err
@@ -203,17 +203,17 @@ func (db *DB) stage(ctx context.Context) (err error) {
 		return fmt.Errorf("making a folder to migrate the backup in: %w", err)
 	}
 	staged := filepath.Join(db.staged, "keybearer.sqlite3")
-	if err := copyFile(db.path, staged); err != nil {
+	if err := copyFile(db.name, staged); err != nil {
 		return fmt.Errorf("copying the backup to migrate it: %w", err)
 	}
 	writer, err := openSQLite(staged, defaultBusyTimeout, 1, filling)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(migrate(ctx, writer.DB, db.path), writer.Close()); err != nil {
+	if err := errors.Join(migrate(ctx, writer.DB, writer.dialect, db.name), writer.Close()); err != nil {
 		return err
 	}
-	return db.openReaders(Config{Path: staged}, still)
+	return db.openReaders(ctx, Config{Path: staged}, still)
 }
 
 func copyFile(from, to string) (err error) {

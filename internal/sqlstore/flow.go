@@ -31,7 +31,9 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 		ON CONFLICT DO NOTHING`
 
-	flowNextURI = `UPDATE flows SET next_uri = $3, version = version + 1 WHERE project = $1 AND id = $2`
+	flowNextURI = `UPDATE flows SET next_uri = $6, version = version + 1
+		WHERE project = $1 AND user_id = $2 AND provider = $3 AND name = $4 AND asked_hash = $5 AND state = 'pending'
+		AND next_uri <> $6`
 
 	flowAdvance = `UPDATE flows SET verification_id = $3, state = $7, kind = $8, reason = $9, scopes = $10, asked = $11,
 		asked_hash = $12, next_uri = $13, app = $14, sealed_grant = $15, granted = $16, issued_at = $17, expires_at = $18,
@@ -64,36 +66,37 @@ func flowValues(f keybearer.Flow) []any {
 func (db *DB) CreateFlow(ctx context.Context, f keybearer.Flow, now time.Time) (keybearer.Flow, error) {
 	f = storedFlow(f)
 	f.State, f.Version = keybearer.FlowPending, 1
-	same := []any{f.Project, f.User, f.Provider, f.Name, setHash(f.Asked)}
 	var out keybearer.Flow
-	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, flowExpire, append(same, micros(now))...); err != nil {
-			return err
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		// Where several write at once, the flow that stood in the way may have moved on before it is read.
+		for range tries {
+			if out, err = db.createFlow(ctx, tx, f, now); !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
 		}
-		inserted, err := affected(tx.ExecContext(ctx, flowInsert, flowValues(f)...))
-		if err != nil {
-			return err
-		}
-		if inserted == 1 {
-			out = f
-			return nil
-		}
-		out, err = scanFlow(tx.QueryRowContext(ctx, flowPending, same...))
-		if errors.Is(err, sql.ErrNoRows) {
-			return keybearer.Errorf(keybearer.Conflict, "authorization %q exists already", f.ID)
-		}
-		if err != nil || f.NextURI == "" || f.NextURI == out.NextURI {
-			return err
-		}
-		out.NextURI = f.NextURI
-		out.Version++
-		_, err = tx.ExecContext(ctx, flowNextURI, out.Project, out.ID, out.NextURI)
-		return err
+		return keybearer.Errorf(keybearer.Conflict, "authorization %q exists already", f.ID)
 	})
 	if err != nil {
 		return keybearer.Flow{}, db.failure("storing an authorization of "+f.Ref.String(), err)
 	}
 	return out, nil
+}
+
+func (db *DB) createFlow(ctx context.Context, tx *sql.Tx, f keybearer.Flow, now time.Time) (keybearer.Flow, error) {
+	same := []any{f.Project, f.User, f.Provider, f.Name, setHash(f.Asked)}
+	if _, err := tx.ExecContext(ctx, flowExpire, append(same, micros(now))...); err != nil {
+		return keybearer.Flow{}, err
+	}
+	inserted, err := affected(tx.ExecContext(ctx, flowInsert, flowValues(f)...))
+	if err != nil || inserted == 1 {
+		return f, err
+	}
+	if f.NextURI != "" {
+		if _, err := tx.ExecContext(ctx, flowNextURI, append(same, f.NextURI)...); err != nil {
+			return keybearer.Flow{}, err
+		}
+	}
+	return scanFlow(tx.QueryRowContext(ctx, flowPending, same...))
 }
 
 // Flow implements [keybearer.FlowStore].
@@ -121,12 +124,12 @@ func (db *DB) FlowByVerification(ctx context.Context, project keybearer.ProjectI
 	return f, nil
 }
 
-// AdvanceFlow implements [keybearer.FlowStore].
+// AdvanceFlow implements [keybearer.FlowStore], and tells other engines which flow moved.
 func (db *DB) AdvanceFlow(ctx context.Context, f keybearer.Flow) (keybearer.Flow, error) {
 	ifVersion := f.Version
 	f = storedFlow(f)
 	f.Version++
-	changed, err := db.write.exec(ctx, flowAdvance, append(flowValues(f), ifVersion)...)
+	changed, err := db.write.exec(ctx, db.dialect.telling(flowAdvance, flowsMoved, "id"), append(flowValues(f), ifVersion)...)
 	if err != nil {
 		return keybearer.Flow{}, db.failure(fmt.Sprintf("storing authorization %q", f.ID), err)
 	}

@@ -23,19 +23,20 @@ func (db *DB) ImportConnections(ctx context.Context, rows iter.Seq[keybearer.Con
 		if err := ctx.Err(); err != nil {
 			return written, err
 		}
-		count := 0
+		batch := make([]keybearer.Connection, 0, importBatch) // a transaction may be run again, what next gives may not
+		for len(batch) < importBatch && more {
+			c, ok := next()
+			if more = ok; ok {
+				batch = append(batch, c)
+			}
+		}
 		err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 			insert, err := tx.PrepareContext(ctx, connectionInsert)
 			if err != nil {
 				return err
 			}
 			defer insert.Close()
-			for count < importBatch {
-				c, ok := next()
-				if !ok {
-					more = false
-					return nil
-				}
+			for _, c := range batch {
 				inserted, err := affected(insert.ExecContext(ctx, connectionValues(c)...))
 				if err != nil {
 					return err
@@ -43,14 +44,13 @@ func (db *DB) ImportConnections(ctx context.Context, rows iter.Seq[keybearer.Con
 				if inserted == 0 {
 					return keybearer.Errorf(keybearer.Conflict, "the connection of %s exists already", c.Ref)
 				}
-				count++
 			}
 			return nil
 		})
 		if err != nil {
 			return written, db.failure("importing connections", err)
 		}
-		written += count
+		written += len(batch)
 	}
 	return written, nil
 }

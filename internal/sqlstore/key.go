@@ -43,7 +43,7 @@ func (db *DB) KeyByHash(ctx context.Context, hash []byte) (keybearer.Key, error)
 
 // PutKey implements [keybearer.KeyStore]. A text that another key has is a Conflict.
 func (db *DB) PutKey(ctx context.Context, k keybearer.Key) error {
-	_, err := db.write.exec(ctx, keyPut, k.Project, k.ID, k.Name, k.Hash, k.Hint, k.Scope, list(k.Providers), k.Users,
+	_, err := db.write.exec(ctx, db.dialect.telling(keyPut, rulesChanged, "id"), k.Project, k.ID, k.Name, k.Hash, k.Hint, k.Scope, list(k.Providers), k.Users,
 		micros(k.CreatedAt), micros(k.RevokedAt))
 	return db.failure(fmt.Sprintf("storing API key %q", k.ID), err)
 }

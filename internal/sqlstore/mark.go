@@ -98,5 +98,5 @@ func (db *DB) unmarked(ctx context.Context) error {
 	if err != nil || m == nil {
 		return err
 	}
-	return m.refusal(db.path)
+	return m.refusal(db.name)
 }

@@ -18,24 +18,28 @@ var migrations embed.FS
 const (
 	versionTable = "schema_version"
 	// latestSchema is the number of the last file in migrations.
-	latestSchema = 3
+	latestSchema = 4
 )
 
 // migrate brings the schema to latestSchema. Migrations only go forward; each is one transaction.
-func migrate(ctx context.Context, db *sql.DB, path string) error {
-	version, err := schemaVersion(ctx, db, path)
+func migrate(ctx context.Context, db *sql.DB, d *dialect, name string) error {
+	version, err := schemaVersion(ctx, db, d, name)
 	if err != nil || version == latestSchema {
 		return err
 	}
 	if version > latestSchema {
-		return newerSchema(path, version)
+		return newerSchema(name, version)
 	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files,
-		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	dialect, options, err := d.migrations()
+	if err != nil {
+		return fmt.Errorf("preparing the migrations: %w", err)
+	}
+	options = append(options, goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	provider, err := goose.NewProvider(dialect, db, files, options...)
 	if err != nil {
 		return fmt.Errorf("preparing the migrations: %w", err)
 	}
@@ -53,10 +57,9 @@ func newerSchema(path string, version int64) error {
 
 // schemaVersion asks without goose, so that an ordinary start does not pay for it. A database that
 // has tables but no version is somebody else's.
-func schemaVersion(ctx context.Context, db *sql.DB, path string) (int64, error) {
+func schemaVersion(ctx context.Context, db *sql.DB, d *dialect, name string) (int64, error) {
 	var tables, ours int
-	if err := db.QueryRowContext(ctx, "SELECT count(*), count(CASE WHEN name = $1 THEN 1 END) FROM sqlite_master WHERE type = 'table'",
-		versionTable).Scan(&tables, &ours); err != nil {
+	if err := db.QueryRowContext(ctx, d.tables, versionTable).Scan(&tables, &ours); err != nil {
 		return 0, err
 	}
 	switch {
@@ -64,7 +67,7 @@ func schemaVersion(ctx context.Context, db *sql.DB, path string) (int64, error) 
 		return 0, nil
 	case ours == 0:
 		return 0, keybearer.Errorf(keybearer.BadRequest,
-			"%s is a database of another program: name another file, or move this one away", path)
+			"%s is a database of another program: %s", name, d.notOurs)
 	}
 	var version int64
 	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&version); err != nil {

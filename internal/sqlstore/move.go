@@ -14,7 +14,7 @@ const eventThere = `SELECT count(*) FROM events WHERE id = $1`
 // have been moved before.
 func OpenToMove(ctx context.Context, cfg Config) (*DB, error) {
 	cfg.Exclusive, cfg.ReadOnly = true, false
-	db := &DB{path: cfg.Path}
+	db := newDB(cfg)
 	err := isDatabase(cfg.Path)
 	if err == nil {
 		err = db.openToWrite(ctx, cfg)
@@ -31,7 +31,7 @@ func OpenToMove(ctx context.Context, cfg Config) (*DB, error) {
 func (db *DB) noBackup(ctx context.Context) error {
 	m, err := readMark(ctx, db.lists)
 	if err == nil && m != nil && m.State == markBackup {
-		return m.refusal(db.path)
+		return m.refusal(db.name)
 	}
 	return err
 }
@@ -59,17 +59,17 @@ func (db *DB) Move(ctx context.Context, source *DB, to string, event keybearer.E
 		})
 	}
 	if err != nil {
-		return nil, db.failure("moving "+source.path, err)
+		return nil, db.failure("moving "+source.name, err)
 	}
 	m.State = markMoved
-	return m.Contents, source.failure("marking "+source.path+" as moved", m.put(ctx, source.write))
+	return m.Contents, source.failure("marking "+source.name+" as moved", m.put(ctx, source.write))
 }
 
 // brokenOff tells whether a former move had come to its commit: then its mark is given. Otherwise the
 // copying is to be done again.
 func (db *DB) brokenOff(ctx context.Context, m *mark, source *DB) (*mark, error) {
 	if m.State != markMoving {
-		return nil, m.refusal(source.path)
+		return nil, m.refusal(source.name)
 	}
 	var lines int
 	err := db.lists.QueryRowContext(ctx, eventThere, m.Line).Scan(&lines)
@@ -85,7 +85,7 @@ func (db *DB) brokenOff(ctx context.Context, m *mark, source *DB) (*mark, error)
 func (db *DB) TakeBack(ctx context.Context, event keybearer.Event) (doubtful int64, err error) {
 	m, err := readMark(ctx, db.lists)
 	if err == nil && m == nil {
-		err = keybearer.Errorf(keybearer.BadRequest, "the database %s was not moved: there is nothing to undo", db.path)
+		err = keybearer.Errorf(keybearer.BadRequest, "the database %s was not moved: there is nothing to undo", db.name)
 	}
 	if err == nil {
 		err = db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
@@ -99,5 +99,5 @@ func (db *DB) TakeBack(ctx context.Context, event keybearer.Event) (doubtful int
 			return err
 		})
 	}
-	return doubtful, db.failure("taking "+db.path+" back", err)
+	return doubtful, db.failure("taking "+db.name+" back", err)
 }

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/secret"
 )
 
 // Config says which database to open and how.
@@ -25,6 +27,10 @@ type Config struct {
 	ReadOnly bool
 	// BusyTimeout is how long a call waits for another process that writes; 0 means 5 seconds.
 	BusyTimeout time.Duration
+	// Postgres is the URL of a PostgreSQL database, or a list of keywords and values as libpq takes
+	// them, in place of Path. The fields above say nothing about it: any number of engines share it.
+	// Beside what libpq knows it takes pool_max_conns, the number of connections, by default 12.
+	Postgres secret.String
 	// CachedRows bounds the connections that are kept in memory, where Exclusive is set; 0 means
 	// 4096 (about 16 MB with grants of 3 KB), negative none.
 	CachedRows int
@@ -43,17 +49,25 @@ func (cfg Config) busy() time.Duration {
 	return cfg.BusyTimeout
 }
 
-// DB is an open database. It implements every store of the root package but the Leaser, and is safe
+// DB is an open database. It implements every store of the root package, and is safe
 // for concurrent use. Its errors are of the kinds that the stores promise; storage that is locked,
 // full, read-only or failing is [keybearer.Unavailable], with a text that says what to do.
 type DB struct {
-	path   string
-	write  *pool
-	points *points // reads one row
-	lists  *pool   // reads many
-	lock   *flock.Flock
-	caches *caches
-	staged string // a folder that goes with it
+	name    string // for messages: the file, or the database and its server
+	dialect *dialect
+	write   *pool
+	points  pointReader // reads one row
+	lists   *pool       // reads many
+	lock    *flock.Flock
+	caches  *caches
+	server  *pgx.ConnConfig // nil for a file
+	staged  string          // a folder that goes with it
+}
+
+// pointReader reads a row of at most one. The text must be a constant.
+type pointReader interface {
+	row(ctx context.Context, text string, args ...any) scanner
+	Close() error
 }
 
 var (
@@ -66,6 +80,7 @@ var (
 	_ keybearer.AccountStore    = (*DB)(nil)
 	_ keybearer.SessionStore    = (*DB)(nil)
 	_ keybearer.SettingStore    = (*DB)(nil)
+	_ keybearer.Leaser          = (*DB)(nil)
 )
 
 // Open opens a database, making or migrating it as needed. Close it after use.
@@ -74,27 +89,34 @@ var (
 // of ours, or of a newer version of Keybearer, is BadRequest; one that cannot be read or written is
 // Unavailable. A backup, and a database that was moved elsewhere, are Conflicts.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
-	if cfg.Path == "" {
-		return nil, keybearer.Errorf(keybearer.BadRequest, "opening the database: no path is set")
-	}
-	db := &DB{path: cfg.Path}
+	db := newDB(cfg)
 	if err := db.open(ctx, cfg); err != nil {
-		return nil, errors.Join(db.failure("opening the database "+cfg.Path, err), db.Close())
+		return nil, errors.Join(db.failure("opening the database "+db.name, err), db.Close())
 	}
 	return db, nil
 }
 
-func (db *DB) open(ctx context.Context, cfg Config) error {
-	if cfg.ReadOnly {
-		return db.openToRead(ctx, cfg)
+func newDB(cfg Config) *DB { return &DB{name: cfg.Path, dialect: sqliteDialect()} }
+
+func (db *DB) open(ctx context.Context, cfg Config) (err error) {
+	switch {
+	case cfg.Path == "" && cfg.Postgres.IsZero():
+		return keybearer.Errorf(keybearer.BadRequest, "opening the database: no path is set")
+	case cfg.ReadOnly:
+		err = db.openToRead(ctx, cfg)
+	default:
+		err = db.openToWrite(ctx, cfg)
 	}
-	if err := db.openToWrite(ctx, cfg); err != nil {
+	if err != nil {
 		return err
 	}
 	return db.unmarked(ctx)
 }
 
 func (db *DB) openToWrite(ctx context.Context, cfg Config) error {
+	if !cfg.Postgres.IsZero() {
+		return db.openPostgres(ctx, cfg.Postgres)
+	}
 	if err := prepareFolder(cfg.Path); err != nil {
 		return err
 	}
@@ -113,7 +135,7 @@ func (db *DB) openToWrite(ctx context.Context, cfg Config) error {
 	if db.write, err = openSQLite(cfg.Path, busy, 1, writing); err != nil {
 		return err
 	}
-	if err := migrate(ctx, db.write.DB, cfg.Path); err != nil {
+	if err := migrate(ctx, db.write.DB, db.dialect, cfg.Path); err != nil {
 		return err
 	}
 	if db.lists, err = openSQLite(cfg.Path, busy, listReaders, reading); err != nil {
@@ -150,7 +172,7 @@ func (db *DB) Close() error {
 		errs = append(errs, os.RemoveAll(db.staged))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("closing the database %s: %w", db.path, err)
+		return fmt.Errorf("closing the database %s: %w", db.name, err)
 	}
 	return nil
 }

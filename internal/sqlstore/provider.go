@@ -82,9 +82,9 @@ func (db *DB) PutProvider(ctx context.Context, p keybearer.Provider, ifVersion i
 	}
 	var changed int64
 	if ifVersion == 0 {
-		changed, err = db.write.exec(ctx, providerInsert, values...)
+		changed, err = db.write.exec(ctx, db.dialect.telling(providerInsert, rulesChanged, "id"), values...)
 	} else {
-		changed, err = db.write.exec(ctx, providerUpdate, append(values, ifVersion)...)
+		changed, err = db.write.exec(ctx, db.dialect.telling(providerUpdate, rulesChanged, "id"), append(values, ifVersion)...)
 	}
 	if err != nil {
 		return keybearer.Provider{}, db.failure(fmt.Sprintf("storing provider %q", p.ID), err)
@@ -100,7 +100,7 @@ func (db *DB) PutProvider(ctx context.Context, p keybearer.Provider, ifVersion i
 
 // DeleteProvider implements [keybearer.ProviderStore].
 func (db *DB) DeleteProvider(ctx context.Context, project keybearer.ProjectID, id keybearer.ProviderID) error {
-	deleted, err := db.write.exec(ctx, providerDelete, project, id)
+	deleted, err := db.write.exec(ctx, db.dialect.telling(providerDelete, rulesChanged, "id"), project, id)
 	if err != nil {
 		return db.failure(fmt.Sprintf("deleting provider %q", id), err)
 	}

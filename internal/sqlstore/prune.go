@@ -22,7 +22,7 @@ const (
 
 // Pruned counts what a Prune removed.
 type Pruned struct {
-	Flows, Attempts, Sessions, Events int64
+	Flows, Attempts, Sessions, Events, Leases int64
 }
 
 const (
@@ -34,6 +34,8 @@ const (
 		SELECT hash FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
 	pruneEvents = `DELETE FROM events WHERE id IN (
 		SELECT id FROM events WHERE at < $1 ORDER BY at LIMIT $2)`
+	pruneLeases = `DELETE FROM leases WHERE until < $1 AND generation < $1 AND key IN (
+		SELECT key FROM leases WHERE generation < $1 ORDER BY generation LIMIT $2)`
 )
 
 // Prune removes flows that ended long ago, attempts and sessions that are over, and old lines of the
@@ -56,6 +58,7 @@ func (db *DB) Prune(ctx context.Context, now time.Time, keep Retention) (Pruned,
 		{&done.Attempts, pruneAttempts, now, false},
 		{&done.Sessions, pruneSessions, now, false},
 		{&done.Events, pruneEvents, now.Add(-keep.Events), keep.Events < 0},
+		{&done.Leases, pruneLeases, now.Add(-leaseRetention), false},
 	} {
 		for more := !step.skip; more; {
 			deleted, err := db.write.exec(ctx, step.text, micros(step.before), pruneBatch)

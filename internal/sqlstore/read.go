@@ -14,21 +14,24 @@ import (
 // openToRead opens a database as it is. One of another schema than this program's is refused: only
 // the program that it belongs to knows what is in it.
 func (db *DB) openToRead(ctx context.Context, cfg Config) error {
-	if err := db.openReaders(cfg, reading); err != nil {
+	if err := db.openReaders(ctx, cfg, reading); err != nil {
 		return err
 	}
-	version, err := schemaVersion(ctx, db.lists.DB, cfg.Path)
+	version, err := schemaVersion(ctx, db.lists.DB, db.dialect, db.name)
 	if err != nil {
 		return err
 	}
 	if version != latestSchema {
 		return keybearer.Errorf(keybearer.BadRequest, "the schema of the database %s is version %d, and this program is for version %d: "+
-			"use the program that the engine runs with, or start the engine with this one first", cfg.Path, version, latestSchema)
+			"use the program that the engine runs with, or start the engine with this one first", db.name, version, latestSchema)
 	}
-	return db.unmarked(ctx)
+	return nil
 }
 
-func (db *DB) openReaders(cfg Config, as use) error {
+func (db *DB) openReaders(ctx context.Context, cfg Config, as use) error {
+	if !cfg.Postgres.IsZero() {
+		return db.connectPostgres(ctx, cfg.Postgres, as)
+	}
 	if err := isDatabase(cfg.Path); err != nil {
 		return err
 	}

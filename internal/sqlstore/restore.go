@@ -47,7 +47,7 @@ func (db *DB) Restore(ctx context.Context, backup *DB, m Manifest, event keybear
 		return err
 	})
 	if err != nil {
-		return Restored{}, db.failure("restoring into "+db.path, err)
+		return Restored{}, db.failure("restoring into "+db.name, err)
 	}
 	return done, nil
 }
@@ -57,7 +57,7 @@ func (db *DB) Restore(ctx context.Context, backup *DB, m Manifest, event keybear
 func (db *DB) fill(ctx context.Context, source *DB, passing bool, last func(tx *sql.Tx, contents Contents) error) error {
 	from, err := source.snapshot(ctx)
 	if err != nil {
-		return source.failure("reading "+source.path, err)
+		return source.failure("reading "+source.name, err)
 	}
 	defer func() { _ = from.Rollback() }()
 	to, err := db.write.BeginTx(ctx, nil)

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
@@ -8,11 +9,27 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 )
 
 // maxIdleWAL is what the WAL file may keep of the disk after a burst of writes.
 const maxIdleWAL = 8 << 20
+
+func sqliteDialect() *dialect {
+	return &dialect{
+		now:     "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+		tables:  "SELECT count(*), count(CASE WHEN name = $1 THEN 1 END) FROM sqlite_master WHERE type = 'table'",
+		notOurs: "name another file, or move this one away",
+		migrations: func() (goose.Dialect, []goose.ProviderOption, error) {
+			return goose.DialectSQLite3, nil, nil
+		},
+		alone:    func(context.Context, *sql.Tx, string) error { return nil },
+		diagnose: diagnoseSQLite,
+		fate:     func(error) fate { return settled },
+		telling:  func(text, _, _ string) string { return text }, // nobody listens to a file
+	}
+}
 
 type use int
 
@@ -29,7 +46,7 @@ func openSQLite(path string, busy time.Duration, size int, as use) (*pool, error
 	if err != nil {
 		return nil, err
 	}
-	p := &pool{DB: sql.OpenDB(connector), turn: make(chan struct{}, size)}
+	p := &pool{DB: sql.OpenDB(connector), dialect: sqliteDialect(), turn: make(chan struct{}, size)}
 	p.SetMaxOpenConns(size)
 	p.SetMaxIdleConns(size)
 	return p, nil

@@ -12,7 +12,7 @@ import (
 
 func open(t testing.TB, cfg sqlstore.Config) *sqlstore.DB {
 	t.Helper()
-	if cfg.Path == "" {
+	if cfg.Path == "" && cfg.Postgres.IsZero() {
 		cfg.Path = filepath.Join(t.TempDir(), "keybearer.db")
 	}
 	db, err := sqlstore.Open(t.Context(), cfg)

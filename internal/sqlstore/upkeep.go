@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -12,12 +13,12 @@ import (
 )
 
 const (
-	// Of rivals on PostgreSQL the later one waits for the rows, and finds by the outer condition that
-	// they are no longer due.
+	// Of rivals on PostgreSQL the later one passes over the rows that others are writing just now, and
+	// finds by the outer condition that what it has seen before is no longer due.
 	connectionsClaim = `UPDATE connections SET due_at = $4
 		WHERE (project, id) IN (
 			SELECT project, id FROM connections WHERE project = $1 AND provider = $2 AND due_at > 0 AND due_at <= $3
-			ORDER BY due_at LIMIT $5)
+			ORDER BY due_at LIMIT $5%s)
 		AND due_at > 0 AND due_at <= $3 RETURNING ` + connectionColumns
 
 	connectionPostpone = `UPDATE connections SET due_at = $4 WHERE project = $1 AND id = $2 AND version = $3`
@@ -33,7 +34,7 @@ func (db *DB) ClaimDue(ctx context.Context, project keybearer.ProjectID, provide
 	}
 	var due []keybearer.Connection
 	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, connectionsClaim, project, provider, micros(now), micros(until), limit)
+		rows, err := tx.QueryContext(ctx, fmt.Sprintf(connectionsClaim, db.dialect.passOver), project, provider, micros(now), micros(until), limit)
 		if err != nil {
 			return err
 		}
