@@ -16,7 +16,10 @@ FUZZTIME ?= 30s
 # BENCH chooses among the benchmarks of `make bench`; BENCHTIME is what each one gets.
 BENCH ?= .
 BENCHTIME ?= 1s
-export PKG FUZZTIME BENCH BENCHTIME
+# SEED repeats a run of `make chaos` (0 draws one); DURATION is how long each of its parts makes trouble.
+SEED ?= 0
+DURATION ?= 2m
+export PKG FUZZTIME BENCH BENCHTIME SEED DURATION
 
 .PHONY: help
 help: ## show this list
@@ -45,6 +48,10 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 .PHONY: bench
 bench: ## measure the program beside a bare handler, print ratios (PKG=./seal for Go benchmarks)
 	@scripts/bench.sh
+
+.PHONY: chaos
+chaos: ## kill, freeze and cut off engines for minutes while the provider counts (SEED=42 repeats a run)
+	@scripts/chaos.sh
 
 .PHONY: fmt
 fmt: ## format the Go files

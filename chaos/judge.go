@@ -110,7 +110,7 @@ func (v *verdict) measure(h story, life time.Duration) {
 		if !good(t) && t.Outcome != providertest.Reused {
 			continue
 		}
-		if t.Outcome == providertest.Rotated && last >= 0 && t.Time.Sub(h.Tries[last].Time) < life/2 {
+		if t.Outcome == providertest.Rotated && last >= 0 && t.Time.Sub(h.Tries[last].Time) < life/3 && !h.delayed(last) {
 			v.early++
 		}
 		if t.Outcome != providertest.Rotated {
@@ -126,6 +126,14 @@ func (v *verdict) measure(h story, life time.Duration) {
 			v.orphans++
 		}
 	}
+}
+
+// delayed says that the i-th try was long on its way, as far as is known. The engine counts the life of
+// what came of it from the sending, as it must, and the provider from its arrival.
+func (h story) delayed(i int) bool {
+	t := h.Tries[i]
+	_, napped := h.e.napAt(t.UserAgent, t.Time.Add(-longestWindow))
+	return t.Fault == "hold" || napped
 }
 
 // blame looks whether a spent token was presented although its successor had been stored.
@@ -246,7 +254,7 @@ func (v *verdict) decide(s settings, e *evidence) {
 	}
 	complain(len(e.foreign), "tokens were somebody else's")
 	complain(len(v.wrong), "tokens that were handed out had ended before, or were never the provider's")
-	complain(v.early, "rotations came before half of the token's life was over")
+	complain(v.early, "rotations came before a third of the token's life was over")
 	complain(len(v.needless), "spent refresh tokens were presented although their successors were stored")
 	complain(s.connections-len(e.connections), "connections are gone")
 	if v.rotations < s.connections {

@@ -68,12 +68,9 @@ func pick[T any](dice *rand.Rand, from []T) T { return from[dice.IntN(len(from))
 // plan draws what happens from outside.
 func (s settings) plan() []deed {
 	dice := s.dice("plan")
-	gap, whats := 1500*time.Millisecond, []string{kill, kill, freeze, cut, cut, stall, disturb, disturb, disturb}
+	gap, whats := s.gap(), []string{kill, freeze, cut, cut, stall, disturb, disturb, disturb}
 	if s.database == "sqlite" {
-		whats = []string{kill, kill, freeze, disturb, disturb, disturb}
-	}
-	if s.short {
-		gap = 600 * time.Millisecond
+		whats = []string{kill, freeze, disturb, disturb, disturb}
 	}
 	var deeds []deed
 	for at := gap; at < s.duration; at += between(dice, gap/2, 3*gap/2) {
@@ -94,6 +91,14 @@ func (s settings) plan() []deed {
 	return deeds
 }
 
+// gap is the usual time between two deeds.
+func (s settings) gap() time.Duration {
+	if s.short {
+		return 600 * time.Millisecond
+	}
+	return 1500 * time.Millisecond
+}
+
 // drawFault draws what the provider does wrong. One without a leeway never loses an answer on its own:
 // nothing could save that grant, and the engine would not be what is tried.
 func (s settings) drawFault(dice *rand.Rand) providertest.Fault {
@@ -112,24 +117,24 @@ func (s settings) drawFault(dice *rand.Rand) providertest.Fault {
 // there, and the others wait for the plan to kill them.
 func (s settings) fate(replica, number int) fate {
 	dice := s.dice(fmt.Sprintf("fate %d %d", replica, number))
-	gap := 1500 * time.Millisecond
-	if s.short {
-		gap = 600 * time.Millisecond
-	}
 	perSecond := float64(s.connections) / s.life.Seconds() / float64(s.replicas())
-	often := 2 + dice.IntN(int(perSecond*8*gap.Seconds())+1)
+	often := 2 + dice.IntN(int(perSecond*4*s.gap().Seconds())+1)
 	f := fate{
-		pause:   between(dice, gap/20, gap/2),
+		pause:   between(dice, s.gap()/20, s.gap()/2),
 		clockBy: []time.Duration{0, 30 * time.Second, -30 * time.Second}[replica%3],
 	}
 	for range 8 {
-		f.naps = append(f.naps, between(dice, gap/10, 6*gap))
+		nap := between(dice, s.gap()/10, 2*s.gap())
+		if !s.short && dice.IntN(3) == 0 {
+			nap = between(dice, 16*time.Second, 22*time.Second) // longer than a lease lasts
+		}
+		f.naps = append(f.naps, nap)
 	}
 	at := pick(dice, fault.Points())
 	switch n := dice.IntN(100); {
-	case n < 60:
+	case n < 65:
 		f.stops = fmt.Sprintf("die@%s:%d", at, often)
-	case n < 80:
+	case n < 85:
 		f.stops = fmt.Sprintf("freeze@%s:%d", at, often)
 	}
 	return f

@@ -63,7 +63,7 @@ func render(s settings, e *evidence, v *verdict) string {
 		row("– "+name, count[name])
 	}
 	row("rotations", v.rotations)
-	row("rotations before half of the token's life was over", v.early)
+	row("rotations before a third of the token's life was over", v.early)
 	row("spent tokens presented again within the leeway", v.inLeeway)
 	row("spent tokens presented again after it", v.tooLate)
 	row("spent tokens presented again although the successor was stored", len(v.needless))

@@ -4,3 +4,4 @@
 
 scripts/tools.sh
 CGO_ENABLED=0 "$TOOLS/staticcheck" ./...
+CGO_ENABLED=0 "$TOOLS/staticcheck" -tags chaos ./internal/fault
