@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/api"
 	"github.com/keybearer/keybearer/internal/fault"
 	"github.com/keybearer/keybearer/providertest"
@@ -36,6 +37,8 @@ type verdict struct {
 	tooLate   int // and those that came too late
 	early     int // rotations that no end of a token explains
 	needless  []string
+	deadTries int // presentations of a grant that was dead already
+	silent    int // losses of which the engine does not say that a new consent is needed, and why
 	orphans   int // rotations of which no commit is noted
 	widths    []time.Duration
 	wrong     []misfit // tokens that had ended before they were asked for, or that the provider never gave
@@ -56,6 +59,9 @@ func judge(s settings, e *evidence) *verdict {
 		v.measure(h, s.life)
 		if !e.works[g.User] {
 			v.losses = append(v.losses, h.loss())
+			if c := h.connection; c.ConnectionStatus != string(keybearer.ConnectionReauthorize) || c.StatusReason == "" {
+				v.silent++
+			}
 		} else if i := h.lastGood(); i < 0 || h.Tries[i].Time.Before(e.calm) {
 			v.losses = append(v.losses, loss{g.User, noCause, "its token works, and was never refreshed after the trouble"})
 		}
@@ -107,7 +113,8 @@ func (h story) committed(i int) (time.Time, bool) {
 func (v *verdict) measure(h story, life time.Duration) {
 	last := -1
 	for i, t := range h.Tries {
-		if !good(t) && t.Outcome != providertest.Reused {
+		if t.Outcome == providertest.DeadGrant {
+			v.deadTries++
 			continue
 		}
 		if t.Outcome == providertest.Rotated && last >= 0 && t.Time.Sub(h.Tries[last].Time) < life/3 && !h.delayed(last) {
@@ -154,7 +161,7 @@ func (v *verdict) blame(h story, i int) {
 func (h story) loss() loss {
 	l := loss{user: h.User, cause: noCause}
 	i := h.lastGood()
-	said := fmt.Sprintf("the engine says: %s (%s)", h.connection.ConnectionStatus, h.connection.StatusReason)
+	said := fmt.Sprintf("the engine says: %s (%.100s…)", h.connection.ConnectionStatus, h.connection.StatusReason)
 	if i < 0 {
 		l.cause, l.detail = neverRotated, said
 		return l
@@ -252,6 +259,8 @@ func (v *verdict) decide(s settings, e *evidence) {
 		}
 		complain(unexcused, "grants were lost without a process dying in the window")
 	}
+	complain(v.silent, "lost grants are not told, with a reason")
+	complain(v.deadTries, "times a dead grant was tried again")
 	complain(len(e.foreign), "tokens were somebody else's")
 	complain(len(v.wrong), "tokens that were handed out had ended before, or were never the provider's")
 	complain(v.early, "rotations came before a third of the token's life was over")

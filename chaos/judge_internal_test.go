@@ -105,6 +105,8 @@ func TestJudgeFindsWhatNobodyLost(t *testing.T) {
 		"grants were lost":                            {tries: []providertest.Try{rotated(9*time.Second, "1")}, calmFrom: time.Minute},
 		"had ended before, or were never":             {tries: []providertest.Try{rotated(9*time.Second, "1")}, refused: []misfit{{user: user(0), asked: at(2 * time.Second), used: at(3 * time.Second), end: at(time.Second)}}},
 		"spent refresh tokens were presented after t": {tries: []providertest.Try{rotated(9*time.Second, "1"), {Time: at(19 * time.Second), Token: "1", Outcome: providertest.Reused, UserAgent: "q"}}},
+		"are not told, with a reason":                 {lost: true, state: "active"},
+		"a dead grant was tried again":                {tries: []providertest.Try{{Time: at(9 * time.Second), Token: "1", Outcome: providertest.DeadGrant}}},
 		"nothing was tried":                           {},
 	} {
 		if v := c.judge(time.Minute); !strings.Contains(strings.Join(v.broken, "\n"), says) {

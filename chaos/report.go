@@ -67,6 +67,8 @@ func render(s settings, e *evidence, v *verdict) string {
 	row("spent tokens presented again within the leeway", v.inLeeway)
 	row("spent tokens presented again after it", v.tooLate)
 	row("spent tokens presented again although the successor was stored", len(v.needless))
+	row("dead grants tried again", v.deadTries)
+	row("losses that the engine does not tell", v.silent)
 	row("rotations of which no commit is noted", v.orphans)
 	row("tokens that ended between asking and use", v.onTheWay)
 	row("tokens handed out that could not work", len(v.wrong))
@@ -76,10 +78,10 @@ func render(s settings, e *evidence, v *verdict) string {
 
 	if len(v.losses) > 0 {
 		line("\n## The losses\n")
-		for _, l := range v.losses[:min(len(v.losses), 40)] {
+		for _, l := range v.losses[:min(len(v.losses), 15)] {
 			line("- %s: %s: %s", l.user, l.cause, l.detail)
 		}
-		if more := len(v.losses) - 40; more > 0 {
+		if more := len(v.losses) - 15; more > 0 {
 			line("- and %d more", more)
 		}
 	}
