@@ -99,7 +99,7 @@ func parse(args []string, errs io.Writer) (s settings, report string, err error)
 	if s.short {
 		given := map[string]bool{}
 		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		brief := settings{duration: 8 * time.Second, connections: 60, clients: 10, life: 3 * time.Second}
+		brief := settings{duration: 6 * time.Second, connections: 60, clients: 10, life: 3 * time.Second}
 		if !given["duration"] {
 			s.duration = brief.duration
 		}
