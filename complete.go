@@ -36,6 +36,7 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 		verifier = secret.New(string(plain))
 	}
 	answer, err := client.Exchange(ctx, cb.Code, verifier, f.Asked)
+	b.told(exchangeBreaker(p), string(f.ID), err)
 	if err != nil {
 		return Landing{}, b.fail(ctx, f, exchangeError(err))
 	}
@@ -176,6 +177,7 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 	c.State, c.Reason, c.Scopes, c.UpdatedAt = ConnectionActive, "", f.Granted, now
 	c.IssuedAt, c.ExpiresAt = f.IssuedAt, f.ExpiresAt
 	c.Refreshable = fresh.RefreshToken != ""
+	b.plan(ctx, &c, &fresh)
 	if c.Grant, err = b.sealGrant(fresh, c.GrantPlace()); err != nil {
 		return c, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/keybearer/keybearer/internal/fault"
 	"github.com/keybearer/keybearer/oauth"
@@ -20,7 +19,8 @@ func (b *Broker) keep(ctx context.Context, h held, answer oauth.TokenResponse) (
 	h.Scopes, h.IssuedAt, h.ExpiresAt = answer.Scopes, answer.IssuedAt, answer.ExpiresAt
 	h.Refreshable, h.UpdatedAt = h.grant.RefreshToken != "", b.now()
 	holder := h.Rotation.Holder
-	h.Rotation, h.DueAt = Rotation{}, time.Time{}
+	h.Rotation = Rotation{}
+	b.plan(ctx, &h.Connection, &h.grant)
 	sealed, err := b.sealGrant(h.grant, h.GrantPlace())
 	if err != nil {
 		return held{}, err

@@ -29,6 +29,9 @@ func (b *Broker) plan(ctx context.Context, c *Connection, g *grant) {
 		return
 	}
 	c.DueAt, c.Family = dueAt(c, &p.Definition, now), family(p, g)
+	if c.Rotation.Open() {
+		c.DueAt = now.Add(settleAfter)
+	}
 }
 
 // dueAt is when somebody should look after a connection, as far as its grant is concerned: the earliest
@@ -70,10 +73,10 @@ func keepAliveAt(c *Connection, d *oauth.Definition) time.Time {
 	return c.IssuedAt.Add(idle/3*2 - spread(c.ID, "keep alive", idle/15))
 }
 
-// ripe reports whether a refresh is to be made: the token is stale, or the time to replace it ahead or
-// to keep the grant alive has come.
+// ripe reports whether a refresh is to be made: the token is stale, the journal has an open entry, or the
+// time to replace the token ahead or to keep the grant alive has come.
 func (b *Broker) ripe(c *Connection, p *Provider) bool {
-	return b.stale(c, p) || reached(aheadAt(c, &p.Definition), b.now()) || reached(keepAliveAt(c, &p.Definition), b.now())
+	return b.stale(c, p) || c.Rotation.Open() || reached(aheadAt(c, &p.Definition), b.now()) || reached(keepAliveAt(c, &p.Definition), b.now())
 }
 
 // wanted reports whether a connection that is due is to be refreshed now. Not so a token whose time has

@@ -15,6 +15,9 @@ func (b *Broker) refresh(ctx context.Context, c *Connection, p *Provider, refuse
 	if err := b.cool.cooling(c.ID, b.now()); err != nil {
 		return held{Connection: *c}, err
 	}
+	if err := b.breakers.resting(refreshBreaker(p), b.now()); err != nil {
+		return held{Connection: *c}, err
+	}
 	name := "refresh " + string(c.ID)
 	if !refused.IsZero() { // a flight that reports another token may end with the very one that is refused here
 		name += " " + string(hashOf(refused))
@@ -62,6 +65,7 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 	if err != nil {
 		return held{}, err
 	}
+	entered := false
 	for range tries {
 		c, err := b.cfg.Connections.ConnectionByID(ctx, project, id)
 		if errors.Is(err, NotFound) {
@@ -77,7 +81,7 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 		if err != nil {
 			return held{}, err
 		}
-		if refused.IsZero() && !b.stale(&c, p) || !refused.IsZero() && !refused.Equal(secret.New(h.grant.AccessToken)) {
+		if refused.IsZero() && !b.ripe(&c, p) || !refused.IsZero() && !refused.Equal(secret.New(h.grant.AccessToken)) {
 			return h, nil
 		}
 		if why := h.grant.unrefreshable(client); why != "" {
@@ -93,12 +97,19 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 		if why := b.beyondLeeway(&h, p); why != "" {
 			return b.bury(ctx, h, why)
 		}
+		if !entered {
+			if err := b.breakers.enter(refreshBreaker(p), b.now()); err != nil {
+				return held{}, err
+			}
+			entered = true
+		}
 		before := h.Rotation
 		h, err = b.intend(ctx, h, mine)
 		if errors.Is(err, Conflict) { // sealed anew, or replaced by a new consent
 			continue
 		}
 		if err != nil {
+			b.told(refreshBreaker(p), string(id), err)
 			return held{}, err
 		}
 		return b.rotate(ctx, client, h, p, before)
@@ -112,6 +123,7 @@ func (b *Broker) rotate(ctx context.Context, client *oauth.Client, h held, p *Pr
 	fault.At(fault.BeforeSend, string(h.ID))
 	answer, err := client.Refresh(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken), h.Scopes)
 	fault.At(fault.AfterAnswer, string(h.ID))
+	b.told(refreshBreaker(p), string(h.ID), err)
 	if err != nil {
 		return b.refreshFailed(ctx, h, before, answer.RefreshToken, err)
 	}

@@ -93,11 +93,22 @@ func (b *Broker) chores(ctx context.Context) error {
 
 // tryUnsaved tries to store the grants that storage refused, and keeps what it refuses again.
 func (b *Broker) tryUnsaved(ctx context.Context) (err error) {
-	b.unsaved.Range(func(id, _ any) bool {
-		err = b.storeUnsaved(ctx, id.(ConnectionID))
+	ctx, cancel := context.WithTimeout(ctx, storeLife)
+	defer cancel()
+	b.unsaved.Range(func(id, left any) bool {
+		err = b.tryOneUnsaved(ctx, left.(*unsavedGrant).connection)
 		return !errors.Is(err, Unavailable) // as it would refuse the others
 	})
 	return err
+}
+
+func (b *Broker) tryOneUnsaved(ctx context.Context, c Connection) error {
+	t, err := b.takeTurn(ctx, &c)
+	if err != nil {
+		return err
+	}
+	defer t.end()
+	return b.storeUnsaved(ctx, c.ID)
 }
 
 // rota says whose round it is. A provider that takes long holds up nobody else: its next round begins

@@ -202,6 +202,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { e.prune(background) })
 	work.Go(func() { e.tendKeys(background) })
+	work.Go(func() { e.upkeep(background) })
 	served := make(chan error, 1)
 	work.Go(func() { served <- e.server.Serve(e.listener) })
 
@@ -283,5 +284,12 @@ func (e *Engine) prune(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// upkeep looks after connections while nobody asks for them.
+func (e *Engine) upkeep(ctx context.Context) {
+	if err := e.broker.Upkeep(ctx, keybearer.DefaultProject); err != nil {
+		e.log.Error("nobody looks after the connections", "error", err)
 	}
 }
