@@ -167,6 +167,19 @@ type Storage struct {
 	InMemory *InMemory `yaml:"in_memory,omitempty"`
 	// Postgres is a PostgreSQL server.
 	Postgres *Postgres `yaml:"postgres,omitempty"`
+	// Retention is how long what is over is kept.
+	Retention Retention `yaml:"retention,omitempty"`
+}
+
+// Retention is how long what is over is kept: an hour or more, or 0 for ever.
+type Retention struct {
+	// Authorizations can be asked about for this long after their deadline.
+	Authorizations time.Duration `yaml:"authorizations,omitempty" jsonschema:"default=24h"`
+	// DeadConnections are removed when their grant has ended and the user did not consent again for
+	// this long; the audit keeps a line.
+	DeadConnections time.Duration `yaml:"dead_connections,omitempty" jsonschema:"default=2160h"`
+	// Audit is how long its lines are kept.
+	Audit time.Duration `yaml:"audit,omitempty" jsonschema:"default=2160h"`
 }
 
 // SQLite is an embedded database file.

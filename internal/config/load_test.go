@@ -54,8 +54,11 @@ func TestNoFileMeansTheDefaults(t *testing.T) {
 			ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 30 * time.Second,
 			MaxRequestBodySize: 4194304,
 		},
-		Auth:      config.Auth{Callback: config.CallbackPerProvider, ConfirmPage: config.ConfirmAuto},
-		Storage:   config.Storage{SQLite: &config.SQLite{ConnectionString: "/home/kb/.keybearer/keybearer.sqlite3"}},
+		Auth: config.Auth{Callback: config.CallbackPerProvider, ConfirmPage: config.ConfirmAuto},
+		Storage: config.Storage{
+			SQLite:    &config.SQLite{ConnectionString: "/home/kb/.keybearer/keybearer.sqlite3"},
+			Retention: config.Retention{Authorizations: 24 * time.Hour, DeadConnections: 90 * 24 * time.Hour, Audit: 90 * 24 * time.Hour},
+		},
 		Telemetry: config.Telemetry{Logging: config.Logging{Level: "info", Encoding: "console"}},
 		DataDir:   "/home/kb/.keybearer",
 	}

@@ -133,6 +133,8 @@ func TestSchemaAndLoaderAgreeOnValues(t *testing.T) {
 		{"security: {allow_networks: [10.0.0.0/8, 'fd00::/8']}", true},
 		{"security: {allow_networks: [10.0.0.0]}", false},
 		{"storage: {in_memory: {}}", true},
+		{"storage: {retention: {audit: 720h, dead_connections: 0s}}", true},
+		{"storage: {retention: {audit: never}}", false},
 		{"storage: {in_memory: }", true},
 		{"storage: {in_memory: {size: 1}}", false},
 		{"storage: {postgres: {host: db, sslmode: on}}", false},

@@ -4,12 +4,14 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // storage finds the data folder and leaves exactly one kind of storage.
 func (c *checker) storage() {
 	s := &c.cfg.Storage
 	c.cfg.DataDir = c.dataDir(s.Data)
+	c.retention(&s.Retention)
 	if s.SQLite == nil && s.Postgres == nil && s.InMemory == nil && c.written("storage", "in_memory") {
 		s.InMemory = &InMemory{} // "in_memory:" with nothing behind it
 	}
@@ -31,6 +33,17 @@ func (c *checker) storage() {
 	}
 	if s.Postgres != nil {
 		c.postgres(s.Postgres)
+	}
+}
+
+func (c *checker) retention(r *Retention) {
+	for name, value := range map[string]time.Duration{
+		"authorizations": r.Authorizations, "dead_connections": r.DeadConnections, "audit": r.Audit,
+	} {
+		if value != 0 && value < time.Hour {
+			at := []string{"storage", "retention", name}
+			c.wrong(c.shownAs(value.String(), at...)+" is out of range; allowed: 1h and more, like 720h, or 0 to keep it for ever", at...)
+		}
 	}
 }
 

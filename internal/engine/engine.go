@@ -63,6 +63,7 @@ type Engine struct {
 	server   *http.Server
 	public   string
 	keys     *keyring
+	keep     sqlstore.Retention
 }
 
 // Start opens everything and begins to listen. On an error nothing stays open.
@@ -71,7 +72,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 		o.Now = time.Now
 	}
 	cfg := o.Config
-	e := &Engine{log: o.Log, now: o.Now}
+	e := &Engine{log: o.Log, now: o.Now, keep: retention(cfg)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.close(context.WithoutCancel(ctx)))
@@ -271,12 +272,24 @@ func (e *Engine) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// retention is the configuration's, in which 0 is for ever.
+func retention(cfg *config.Config) sqlstore.Retention {
+	keep := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return -1
+		}
+		return d
+	}
+	r := cfg.Storage.Retention
+	return sqlstore.Retention{Flows: keep(r.Authorizations), Events: keep(r.Audit), Dead: keep(r.DeadConnections)}
+}
+
 // prune removes what is over, at start and then now and then.
 func (e *Engine) prune(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
-		if _, err := e.store.Prune(ctx, e.now(), sqlstore.Retention{}); err != nil && ctx.Err() == nil {
+		if _, err := e.store.Prune(ctx, e.now(), e.keep); err != nil && ctx.Err() == nil {
 			e.log.Warn("old rows could not be removed; trying again later", "error", err)
 		}
 		select {

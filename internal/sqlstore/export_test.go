@@ -36,3 +36,8 @@ func (db *DB) PutKeyCheck(ctx context.Context, id string, sealed []byte) error {
 	_, err := db.write.exec(ctx, "INSERT INTO root_keys (id, sealed_check) VALUES ($1, $2)", id, sealed)
 	return err
 }
+
+// PruneTexts are the statements of retention.
+func PruneTexts() []string {
+	return []string{pruneFlows, pruneAttempts, pruneSessions, pruneEvents, pruneLeases, pruneDead, pruneEnded}
+}

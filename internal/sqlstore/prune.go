@@ -2,27 +2,35 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"time"
+
+	"github.com/keybearer/keybearer"
 )
 
-// Retention is how long things are kept after they have ended. A zero duration means its default.
+// Retention is how long things are kept after they have ended. A zero duration means its default, a
+// negative one for ever.
 type Retention struct {
 	// Flows: how long an authorization can still be asked about after its deadline. Default 24 hours.
 	Flows time.Duration
-	// Events: how long lines of the audit are kept. Default 90 days; negative keeps them for ever.
+	// Events: how long lines of the audit are kept. Default 90 days.
 	Events time.Duration
+	// Dead: how long a connection is kept that only a new consent would bring back. Default 90 days.
+	Dead time.Duration
 }
 
 const (
 	defaultFlowRetention  = 24 * time.Hour
 	defaultEventRetention = 90 * 24 * time.Hour
+	defaultDeadRetention  = 90 * 24 * time.Hour
 	// pruneBatch is how many rows go at once, so that others may write in between.
 	pruneBatch = 500
 )
 
 // Pruned counts what a Prune removed.
 type Pruned struct {
-	Flows, Attempts, Sessions, Events, Leases int64
+	Flows, Attempts, Sessions, Events, Connections, Leases int64
 }
 
 const (
@@ -36,10 +44,21 @@ const (
 		SELECT id FROM events WHERE at < $1 ORDER BY at LIMIT $2)`
 	pruneLeases = `DELETE FROM leases WHERE until < $1 AND generation < $1 AND key IN (
 		SELECT key FROM leases WHERE generation < $1 ORDER BY generation LIMIT $2)`
+
+	// The outer conditions are looked at again where a new consent was stored meanwhile.
+	pruneDead = `DELETE FROM connections WHERE (project, id) IN (
+		SELECT project, id FROM connections WHERE state = 'reauthorize' AND updated_at < $1 ORDER BY updated_at LIMIT $2)
+		AND state = 'reauthorize' AND updated_at < $1 RETURNING project, id, user_id, provider, name`
+	pruneEnded = `DELETE FROM connections WHERE (project, id) IN (
+		SELECT project, id FROM connections WHERE state = 'active' AND NOT refreshable AND expires_at > 0 AND expires_at < $1
+		ORDER BY expires_at LIMIT $2)
+		AND state = 'active' AND NOT refreshable AND expires_at > 0 AND expires_at < $1
+		RETURNING project, id, user_id, provider, name`
 )
 
-// Prune removes flows that ended long ago, attempts and sessions that are over, and old lines of the
-// audit. It works in small steps; on an error it says what it had removed by then.
+// Prune removes flows that ended long ago, attempts and sessions that are over, old lines of the audit,
+// and connections that have been dead for long: each of these leaves a line in the audit. It works in
+// small steps; on an error it says what it had removed by then.
 func (db *DB) Prune(ctx context.Context, now time.Time, keep Retention) (Pruned, error) {
 	if keep.Flows == 0 {
 		keep.Flows = defaultFlowRetention
@@ -47,21 +66,31 @@ func (db *DB) Prune(ctx context.Context, now time.Time, keep Retention) (Pruned,
 	if keep.Events == 0 {
 		keep.Events = defaultEventRetention
 	}
+	if keep.Dead == 0 {
+		keep.Dead = defaultDeadRetention
+	}
 	var done Pruned
+	rows := func(text string, before time.Time) func() (int64, error) {
+		return func() (int64, error) { return db.write.exec(ctx, text, micros(before), pruneBatch) }
+	}
+	connections := func(text string) func() (int64, error) {
+		return func() (int64, error) { return db.pruneConnections(ctx, text, now, keep.Dead) }
+	}
 	for _, step := range []struct {
-		count  *int64
-		text   string
-		before time.Time
-		skip   bool
+		count *int64
+		keep  time.Duration
+		batch func() (int64, error)
 	}{
-		{&done.Flows, pruneFlows, now.Add(-keep.Flows), false},
-		{&done.Attempts, pruneAttempts, now, false},
-		{&done.Sessions, pruneSessions, now, false},
-		{&done.Events, pruneEvents, now.Add(-keep.Events), keep.Events < 0},
-		{&done.Leases, pruneLeases, now.Add(-leaseRetention), false},
+		{&done.Flows, keep.Flows, rows(pruneFlows, now.Add(-keep.Flows))},
+		{&done.Attempts, 0, rows(pruneAttempts, now)},
+		{&done.Sessions, 0, rows(pruneSessions, now)},
+		{&done.Connections, keep.Dead, connections(pruneDead)},
+		{&done.Connections, keep.Dead, connections(pruneEnded)},
+		{&done.Events, keep.Events, rows(pruneEvents, now.Add(-keep.Events))},
+		{&done.Leases, 0, rows(pruneLeases, now.Add(-leaseRetention))},
 	} {
-		for more := !step.skip; more; {
-			deleted, err := db.write.exec(ctx, step.text, micros(step.before), pruneBatch)
+		for more := step.keep >= 0; more; {
+			deleted, err := step.batch()
 			if err != nil {
 				return done, db.failure("removing what is over", err)
 			}
@@ -70,4 +99,30 @@ func (db *DB) Prune(ctx context.Context, now time.Time, keep Retention) (Pruned,
 		}
 	}
 	return done, nil
+}
+
+// pruneConnections removes some dead connections, with a line in the audit for each.
+func (db *DB) pruneConnections(ctx context.Context, text string, now time.Time, keep time.Duration) (int64, error) {
+	var gone []keybearer.Connection
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, text, micros(now.Add(-keep)), pruneBatch)
+		if err != nil {
+			return err
+		}
+		gone, err = collect(rows, func(row scanner) (c keybearer.Connection, err error) {
+			return c, row.Scan(&c.Project, &c.ID, &c.User, &c.Provider, &c.Name)
+		})
+		for i := 0; err == nil && i < len(gone); i++ {
+			_, err = insertEvent(ctx, tx, keybearer.Event{
+				Time: now, Project: gone[i].Project, Actor: "engine", Action: keybearer.ActionDisconnect, User: gone[i].User,
+				Provider: gone[i].Provider, Connection: gone[i].ID, Outcome: "ok",
+				Reason: fmt.Sprintf("its grant had ended, and the user did not consent again within %d days", int(keep.Hours()/24)),
+			})
+		}
+		return err
+	})
+	for _, c := range gone {
+		db.caches.forgetConnection(c.Ref)
+	}
+	return int64(len(gone)), err
 }

@@ -2,9 +2,11 @@ package sqlstore_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"iter"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,6 +161,72 @@ func TestPrune(t *testing.T) {
 	must(err)
 	_, err = db.Connection(ctx, c.Ref)
 	must(err)
+}
+
+func TestPruneDeadConnections(t *testing.T) {
+	ctx := t.Context()
+	db := open(t, sqlstore.Config{Exclusive: true})
+	day := 24 * time.Hour
+	for i, c := range []keybearer.Connection{
+		{State: keybearer.ConnectionReauthorize, UpdatedAt: noon().Add(-91 * day)},                     // dead for long
+		{State: keybearer.ConnectionReauthorize, UpdatedAt: noon().Add(-89 * day), Refreshable: true},  // not that long
+		{State: keybearer.ConnectionActive, UpdatedAt: noon().Add(-400 * day), Refreshable: true},      // alive
+		{State: keybearer.ConnectionActive, ExpiresAt: noon().Add(-91 * day)},                          // ended, and nobody asked
+		{State: keybearer.ConnectionActive, UpdatedAt: noon().Add(-400 * day)},                         // does not end
+		{State: keybearer.ConnectionActive, ExpiresAt: noon().Add(-400 * day), Refreshable: true},      // can be refreshed
+		{State: keybearer.ConnectionReauthorize, UpdatedAt: noon().Add(-200 * day), Refreshable: true}, // dead for longer
+	} {
+		c.ID, c.Ref = keybearer.ConnectionID(fmt.Sprint("conn_", i)), user(i)
+		if _, err := db.PutConnection(ctx, c, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Connection(ctx, c.Ref); err != nil { // it is kept in memory, too
+			t.Fatal(err)
+		}
+	}
+	if got, err := db.Prune(ctx, noon(), sqlstore.Retention{Dead: -1}); err != nil || got.Connections != 0 {
+		t.Errorf("got %+v, %v with connections kept for ever", got, err)
+	}
+	if got, err := db.Prune(ctx, noon(), sqlstore.Retention{}); err != nil || got.Connections != 3 {
+		t.Errorf("got %+v, %v, want 3 connections gone", got, err)
+	}
+	for i, gone := range []bool{true, false, false, true, false, false, true} {
+		if _, err := db.Connection(ctx, user(i)); errors.Is(err, keybearer.NotFound) != gone {
+			t.Errorf("connection %d: got %v, want it gone: %v", i, err, gone)
+		}
+	}
+	events, err := db.Events(ctx, sqlstore.EventFilter{Action: keybearer.ActionDisconnect, User: user(3).User})
+	if err != nil || len(events) != 1 || events[0].Actor != "engine" || events[0].Connection != "conn_3" {
+		t.Fatalf("got %+v, %v, want the removal in the audit", events, err)
+	}
+	if want := "did not consent again within 90 days"; !strings.Contains(events[0].Reason, want) {
+		t.Errorf("got reason %q, want %q", events[0].Reason, want)
+	}
+}
+
+// What is looked for every ten minutes must not read every row.
+func TestPruneUsesIndexes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keybearer.db")
+	open(t, sqlstore.Config{Path: path})
+	for _, text := range sqlstore.PruneTexts() {
+		rows, err := raw(t, path).QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") {
+				t.Errorf("%s\nreads every row: %s", text, step)
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestPruneManyInSteps(t *testing.T) {
