@@ -112,16 +112,25 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 			b.told(refreshBreaker(p), string(id), err)
 			return held{}, err
 		}
-		return b.rotate(ctx, client, h, p, before)
+		return b.rotate(ctx, mine, client, h, p, before)
 	}
 	return held{}, outrun(Ref{Project: project})
 }
 
 // rotate presents the refresh token and stores what comes of it. The intent to do so is durable; before
 // is what the journal held until then.
-func (b *Broker) rotate(ctx context.Context, client *oauth.Client, h held, p *Provider, before Rotation) (held, error) {
+func (b *Broker) rotate(ctx context.Context, mine Lease, client *oauth.Client, h held, p *Provider, before Rotation) (held, error) {
 	fault.At(fault.BeforeSend, string(h.ID))
-	answer, err := client.Refresh(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken), h.Scopes)
+	present := func() (oauth.TokenResponse, error) {
+		return client.Refresh(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken), h.Scopes)
+	}
+	answer, err := present()
+	if lostOnTheWay(err) && p.Definition.Refresh.ReuseGrace > 0 { // what the leeway is for
+		if h, err = b.intend(ctx, h, mine); err != nil {
+			return held{}, asKind(Unavailable, err)
+		}
+		answer, err = present()
+	}
 	fault.At(fault.AfterAnswer, string(h.ID))
 	b.told(refreshBreaker(p), string(h.ID), err)
 	if err != nil {
@@ -174,6 +183,13 @@ func (b *Broker) refreshFailed(ctx context.Context, h held, before Rotation, nex
 	}
 	b.cool.failed(h.ID, b.now(), wire.RetryAfter, failure)
 	return held{}, failure
+}
+
+// lostOnTheWay reports whether a connection broke before its answer was complete. A provider that is
+// slow is left in peace.
+func lostOnTheWay(err error) bool {
+	wire, ok := errors.AsType[*oauth.Error](err)
+	return ok && wire.Uncertain && wire.Status == 0 && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
 
 func kindOfClass(c oauth.Class) Kind {

@@ -20,6 +20,8 @@ const (
 	defaultSkew = time.Minute
 	// flightLife bounds one refresh with all that belongs to it.
 	flightLife = 75 * time.Second
+	// refreshPatience is how long a caller waits for a refresh while the token still lives.
+	refreshPatience = 5 * time.Second
 	// storeLife bounds the writes that no hanging up may stop.
 	storeLife = 10 * time.Second
 )
@@ -77,6 +79,13 @@ func (v *View) token(ctx context.Context, c *Connection, p *Provider) (Token, er
 	}
 	if !v.b.stale(c, p) {
 		return v.handOut(v.b.open(c))
+	}
+	// While the token lives nobody waits long for another one: the provider may be slow, or a process
+	// that had the turn be dead.
+	if left := c.ExpiresAt.Sub(v.b.now()); left > 0 {
+		patient, cancel := context.WithTimeout(ctx, min(left/2, refreshPatience))
+		defer cancel()
+		ctx = patient
 	}
 	h, err := v.b.refresh(ctx, c, p, secret.String{})
 	if err != nil && !errors.Is(err, Reauthorize) && v.b.now().Before(c.ExpiresAt) {

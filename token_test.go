@@ -66,6 +66,22 @@ func TestTokenThatStillLivesIsUsedWhileTheProviderIsAway(t *testing.T) {
 	}
 }
 
+func TestLivingTokenIsNotHeldBackByASlowProvider(t *testing.T) {
+	h := open(t, change{})
+	first := h.connect("read").Token
+	h.clock.Advance(first.ExpiresAt.Sub(h.clock.Now()) - 100*time.Millisecond)
+	h.provider.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "hold_answer", Times: 1, Grant: "refresh_token"})
+	token, err := h.app.Token(t.Context(), ref())
+	if err != nil || !token.Access.Equal(first.Access) {
+		t.Errorf("got %v, want the token that still lives", err)
+	}
+	h.provider.Release()
+	if next, err := h.app.Renew(t.Context(), ref(), first.Access); err != nil || next.Access.Equal(first.Access) {
+		t.Errorf("got %v, want what the slow refresh brought", err)
+	}
+	h.wantAlive()
+}
+
 func TestRetryAfterOfTheProviderIsPassedOn(t *testing.T) {
 	h := open(t, change{})
 	h.connect("read")

@@ -1,7 +1,9 @@
 package sqlstore_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -127,8 +129,10 @@ func fullThenFree(t tester, db *sqlstore.DB, limit, free func() error, says stri
 	}
 }
 
+// big is a connection whose grant fills pages and differs for each i.
 func big(i int) keybearer.Connection {
-	return keybearer.Connection{ID: keybearer.ConnectionID(fmt.Sprintf("conn_%d", i)), Ref: user(i), Grant: grantOf(int64(i + 1))}
+	grant := bytes.Repeat(binary.BigEndian.AppendUint64(nil, uint64(i+1)), 1000)
+	return keybearer.Connection{ID: keybearer.ConnectionID(fmt.Sprintf("conn_%d", i)), Ref: user(i), Grant: grant}
 }
 
 func put(t *testing.T, db *sqlstore.DB, i int) keybearer.Connection {

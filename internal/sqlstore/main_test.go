@@ -31,7 +31,6 @@ func TestMain(m *testing.M) {
 func parts() map[string]func(ctx context.Context, path string, out io.Writer) error {
 	return map[string]func(context.Context, string, io.Writer) error{
 		"hold":   hold,
-		"write":  write,
 		"full":   full,
 		"follow": follow,
 		"move":   move,
