@@ -86,7 +86,12 @@ func (db *DB) GrantKeys(ctx context.Context, project keybearer.ProjectID, after 
 // gone when they are.
 func (db *DB) WaitingUnder(ctx context.Context, key string) (int, error) {
 	head := seal.Head(key)
-	var count int
-	err := db.lists.QueryRowContext(ctx, waitingUnder, len(head), head).Scan(&count)
-	return count, db.failure("counting what is sealed with the key "+key, err)
+	counts, err := all(ctx, db.lists, func(row scanner) (count int, err error) {
+		err = row.Scan(&count)
+		return count, err
+	}, waitingUnder, len(head), head)
+	if err != nil {
+		return 0, db.failure("counting what is sealed with the key "+key, err)
+	}
+	return counts[0], nil
 }

@@ -10,9 +10,13 @@ import (
 	"github.com/keybearer/keybearer/seal"
 )
 
-func TestDataKeys(t *testing.T) {
+func TestDataKeys(t *testing.T) { dataKeys(t, sqlstore.Config{}) }
+
+func TestPostgresDataKeys(t *testing.T) { dataKeys(t, onPostgres(t)) }
+
+func dataKeys(t *testing.T, cfg sqlstore.Config) {
 	ctx := t.Context()
-	db := open(t, sqlstore.Config{})
+	db := open(t, cfg)
 	want := []sqlstore.DataKey{
 		{Number: 2, Sealed: seal.Value("second"), CreatedAt: noon()},
 		{Number: 10, Sealed: seal.Value("tenth"), CreatedAt: noon()},
@@ -54,9 +58,13 @@ func TestDataKeys(t *testing.T) {
 	list(want[1:])
 }
 
-func TestWaitingUnderCountsFlowsAndAttempts(t *testing.T) {
+func TestWaitingUnderCountsFlowsAndAttempts(t *testing.T) { waitingUnder(t, sqlstore.Config{}) }
+
+func TestPostgresWaitingUnderCountsFlowsAndAttempts(t *testing.T) { waitingUnder(t, onPostgres(t)) }
+
+func waitingUnder(t *testing.T, cfg sqlstore.Config) {
 	ctx := t.Context()
-	db := open(t, sqlstore.Config{})
+	db := open(t, cfg)
 	value := func(key string) seal.Value { return append(seal.Head(key), "and the rest"...) }
 	for i, key := range []string{"d1", "d1", "d10"} {
 		f := keybearer.Flow{

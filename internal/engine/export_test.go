@@ -1,0 +1,27 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/internal/config"
+)
+
+// KeyStore is what a database keeps about keys.
+type KeyStore = keyStore
+
+// OpenKeyring is what an engine does about keys at its start.
+func OpenKeyring(ctx context.Context, cfg *config.Config, s KeyStore, log *slog.Logger) (keybearer.Rotator, error) {
+	k, err := openKeys(ctx, cfg, s, log, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// KeyCheck is what an engine from before there were data keys stored of a root key.
+func KeyCheck(sealer keybearer.Sealer, id string) ([]byte, error) {
+	return sealer.Seal([]byte(keyCheckText), keyCheckPlace(id))
+}
