@@ -22,7 +22,7 @@ type Migrated struct {
 // the file, so that no engine runs on it again; see [sqlstore.DB.Move]. No engine may run on it.
 // Nothing is written unless the configuration has the file's root keys.
 func Migrate(ctx context.Context, cfg *config.Config, from string, now time.Time) (_ Migrated, err error) {
-	done := Migrated{To: storageName(cfg)}
+	var done Migrated
 	source, err := sqlstore.OpenToMove(ctx, sqlstore.Config{Path: from})
 	if err != nil {
 		return done, err
@@ -35,6 +35,7 @@ func Migrate(ctx context.Context, cfg *config.Config, from string, now time.Time
 	if err != nil {
 		return done, err
 	}
+	done.To = target.Name()
 	done.Contents, err = target.Move(ctx, source, done.To, operators(keybearer.ActionMove, now, "from "+from))
 	return done, errors.Join(err, target.Close())
 }
@@ -48,5 +49,3 @@ func TakeBack(ctx context.Context, path string, now time.Time) (doubtful int64, 
 	doubtful, err = db.TakeBack(ctx, operators(keybearer.ActionMove, now, "taken back"))
 	return doubtful, errors.Join(err, db.Close())
 }
-
-func storageName(cfg *config.Config) string { return cfg.Storage.SQLite.ConnectionString }

@@ -61,6 +61,14 @@ func one(t *testing.T, db *sqlstore.DB) {
 	must(db.WriteEvents(ctx, each(event(1))))
 }
 
+// onBoth runs a test on a new database of either kind.
+func onBoth(t *testing.T, test func(t *testing.T, cfg sqlstore.Config)) {
+	t.Run("sqlite", func(t *testing.T) {
+		test(t, sqlstore.Config{Path: filepath.Join(t.TempDir(), "keybearer.db"), Exclusive: true})
+	})
+	t.Run("postgres", func(t *testing.T) { test(t, onPostgres(t)) })
+}
+
 func backedUp(t *testing.T, db *sqlstore.DB) (path string, m sqlstore.Manifest) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "backup.sqlite3")
@@ -143,49 +151,56 @@ func TestCopiesKnowEveryTable(t *testing.T) {
 }
 
 func TestBackupHoldsWhatMattersLater(t *testing.T) {
-	db := open(t, sqlstore.Config{Exclusive: true})
-	one(t, db)
-	path, m := backedUp(t, db)
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
-	}
-	if files, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); err != nil || len(files) != 0 {
-		t.Errorf("got %v, %v beside the backup, want nothing", files, err)
-	}
-	rows := map[string]int64{}
-	for table, digest := range m.Contents {
-		rows[table] = digest.Rows
-	}
-	want := map[string]int64{
-		"connections": 2, "flows": 2, "providers": 1, "api_keys": 1, "accounts": 1, "settings": 1, "root_keys": 1, "data_keys": 1,
-		"events": 1,
-	}
-	if diff := cmp.Diff(want, rows); diff != "" {
-		t.Error(diff)
-	}
-	if err := os.Chmod(path, 0o400); err != nil {
-		t.Fatal(err)
-	}
-	copied, read := openedBackup(t, path)
-	if diff := cmp.Diff(m, read); diff != "" {
-		t.Errorf("got another manifest than was written (-want +got):\n%s", diff)
-	}
-	for _, ref := range []keybearer.Ref{user(1), user(2)} {
-		before, err1 := db.Connection(t.Context(), ref)
-		after, err2 := copied.Connection(t.Context(), ref)
-		if err := errors.Join(err1, err2); err != nil {
-			t.Fatal(err)
+	onBoth(t, func(t *testing.T, cfg sqlstore.Config) {
+		engine := open(t, cfg)
+		one(t, engine)
+		cfg.ReadOnly = true
+		db := open(t, cfg)
+		path, m := backedUp(t, db)
+		if err := db.PutSetting(t.Context(), "default", "x", []byte("2")); err == nil {
+			t.Error("wrote through a database that was opened for reading")
 		}
-		if diff := cmp.Diff(before, after); diff != "" {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
+		}
+		if files, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); err != nil || len(files) != 0 {
+			t.Errorf("got %v, %v beside the backup, want nothing", files, err)
+		}
+		rows := map[string]int64{}
+		for table, digest := range m.Contents {
+			rows[table] = digest.Rows
+		}
+		want := map[string]int64{
+			"connections": 2, "flows": 2, "providers": 1, "api_keys": 1, "accounts": 1, "settings": 1, "root_keys": 1, "data_keys": 1,
+			"events": 1,
+		}
+		if diff := cmp.Diff(want, rows); diff != "" {
 			t.Error(diff)
 		}
-	}
-	if err := copied.PutSetting(t.Context(), "default", "x", []byte("2")); err == nil {
-		t.Error("wrote into a backup")
-	}
-	_, err = sqlstore.Open(t.Context(), sqlstore.Config{Path: path, Exclusive: true})
-	saying(t, err, keybearer.Conflict, "is a backup", "keybearer restore")
+		if err := os.Chmod(path, 0o400); err != nil {
+			t.Fatal(err)
+		}
+		copied, read := openedBackup(t, path)
+		if diff := cmp.Diff(m, read); diff != "" {
+			t.Errorf("got another manifest than was written (-want +got):\n%s", diff)
+		}
+		for _, ref := range []keybearer.Ref{user(1), user(2)} {
+			before, err1 := db.Connection(t.Context(), ref)
+			after, err2 := copied.Connection(t.Context(), ref)
+			if err := errors.Join(err1, err2); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(before, after); diff != "" {
+				t.Error(diff)
+			}
+		}
+		if err := copied.PutSetting(t.Context(), "default", "x", []byte("2")); err == nil {
+			t.Error("wrote into a backup")
+		}
+		_, err = sqlstore.Open(t.Context(), sqlstore.Config{Path: path, Exclusive: true})
+		saying(t, err, keybearer.Conflict, "is a backup", "keybearer restore")
+	})
 }
 
 func TestBackupNeverReplacesByItself(t *testing.T) {
@@ -291,6 +306,52 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 	_ = writer.Wait()
 }
 
+// On PostgreSQL a snapshot is one of a transaction's, if it is asked for.
+func TestPostgresBackupIsOfOneMoment(t *testing.T) {
+	cfg := onPostgres(t)
+	engine := open(t, cfg)
+	if _, err := engine.ImportConnections(t.Context(), func(yield func(keybearer.Connection) bool) {
+		for i := 0; i < 800 && yield(big(i)); i++ {
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended, begun := make(chan error, 1), make(chan struct{}, 1)
+	go func() {
+		var err error
+		for i := 1; err == nil && ctx.Err() == nil; i++ {
+			if err = engine.PutSetting(t.Context(), "default", "count", []byte(fmt.Sprint(i))); err == nil {
+				err = engine.WriteEvents(t.Context(), each(event(i)))
+			}
+			select {
+			case begun <- struct{}{}:
+			default:
+			}
+		}
+		ended <- err
+	}()
+	<-begun
+	cfg.ReadOnly = true
+	path, m := backedUp(t, open(t, cfg))
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	copied, _ := openedBackup(t, path)
+	text, err := copied.Setting(t.Context(), "default", "count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var count int64
+	if _, err := fmt.Sscan(string(text), &count); err != nil {
+		t.Fatal(err)
+	}
+	if events := m.Contents["events"].Rows; events != count && events != count-1 {
+		t.Errorf("got %d events at count %d, want one for each", events, count)
+	}
+}
+
 func TestReadOnlyMakesNothing(t *testing.T) {
 	dir := t.TempDir()
 	_, err := sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(dir, "none", "keybearer.db"), ReadOnly: true})
@@ -321,43 +382,45 @@ func old(t *testing.T, path string) *sql.DB {
 }
 
 func TestRestore(t *testing.T) {
-	ctx := t.Context()
-	db := open(t, sqlstore.Config{})
-	one(t, db)
-	path, _ := backedUp(t, db)
-	backup, m := openedBackup(t, path)
-	target := open(t, sqlstore.Config{Exclusive: true})
-	done, err := target.Restore(ctx, backup, m, restored())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if done.Doubtful != 1 {
-		t.Errorf("got %d doubtful connections, want the one that is active", done.Doubtful)
-	}
-	c, err := target.Connection(ctx, user(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(keybearer.Rotation{At: noon()}, c.Rotation); diff != "" {
-		t.Errorf("want the refresh token in doubt since the backup (-want +got):\n%s", diff)
-	}
-	if c.DueAt.IsZero() || !bytes.Equal(c.Grant, big(1).Grant) || c.Family != "f" {
-		t.Errorf("got due %v and a grant of %d bytes, want it planned and whole", c.DueAt, len(c.Grant))
-	}
-	if dead, err := target.Connection(ctx, user(2)); err != nil || dead.Rotation.Open() {
-		t.Errorf("got %+v, %v for a dead grant, want no entry", dead.Rotation, err)
-	}
-	for id, want := range map[keybearer.AuthorizationID]keybearer.FlowState{"ac_0": keybearer.FlowExpired, "ac_1": keybearer.FlowCompleted} {
-		if f, err := target.Flow(ctx, "default", id); err != nil || f.State != want {
-			t.Errorf("got flow %s in state %s, %v, want %s", id, f.State, err, want)
+	onBoth(t, func(t *testing.T, cfg sqlstore.Config) {
+		ctx := t.Context()
+		db := open(t, sqlstore.Config{})
+		one(t, db)
+		path, _ := backedUp(t, db)
+		backup, m := openedBackup(t, path)
+		target := open(t, cfg)
+		done, err := target.Restore(ctx, backup, m, restored())
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	events, err := target.Events(ctx, sqlstore.EventFilter{Action: "storage.restore"})
-	if err != nil || len(events) != 1 {
-		t.Errorf("got %v, %v, want the restore in the audit", events, err)
-	}
-	_, err = target.Restore(ctx, backup, m, restored())
-	saying(t, err, keybearer.Conflict, "not empty", "connections: 2", "nothing was changed")
+		if done.Doubtful != 1 {
+			t.Errorf("got %d doubtful connections, want the one that is active", done.Doubtful)
+		}
+		c, err := target.Connection(ctx, user(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(keybearer.Rotation{At: noon()}, c.Rotation); diff != "" {
+			t.Errorf("want the refresh token in doubt since the backup (-want +got):\n%s", diff)
+		}
+		if c.DueAt.IsZero() || !bytes.Equal(c.Grant, big(1).Grant) || c.Family != "f" {
+			t.Errorf("got due %v and a grant of %d bytes, want it planned and whole", c.DueAt, len(c.Grant))
+		}
+		if dead, err := target.Connection(ctx, user(2)); err != nil || dead.Rotation.Open() {
+			t.Errorf("got %+v, %v for a dead grant, want no entry", dead.Rotation, err)
+		}
+		for id, want := range map[keybearer.AuthorizationID]keybearer.FlowState{"ac_0": keybearer.FlowExpired, "ac_1": keybearer.FlowCompleted} {
+			if f, err := target.Flow(ctx, "default", id); err != nil || f.State != want {
+				t.Errorf("got flow %s in state %s, %v, want %s", id, f.State, err, want)
+			}
+		}
+		events, err := target.Events(ctx, sqlstore.EventFilter{Action: "storage.restore"})
+		if err != nil || len(events) != 1 {
+			t.Errorf("got %v, %v, want the restore in the audit", events, err)
+		}
+		_, err = target.Restore(ctx, backup, m, restored())
+		saying(t, err, keybearer.Conflict, "not empty", "connections: 2", "nothing was changed")
+	})
 }
 
 func TestRestoreOfAnOlderSchemaIsMigrated(t *testing.T) {

@@ -22,6 +22,9 @@ type dialect struct {
 	// alone makes a transaction wait until it is the only one that works on something, which has no row
 	// to lock. Where one connection writes it always is.
 	alone func(ctx context.Context, tx *sql.Tx, something string) error
+	// lockTables makes a transaction the only one that reads or writes tables, to the end; the
+	// text has a place for their names. It is empty where a transaction that writes is alone anyway.
+	lockTables string
 	// notOurs is what to do about a database of another program.
 	notOurs string
 	// migrations prepares goose for this database.

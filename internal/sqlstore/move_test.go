@@ -45,49 +45,51 @@ func openToMove(t *testing.T, path string) *sqlstore.DB {
 }
 
 func TestMove(t *testing.T) {
-	ctx := t.Context()
-	path := toMove(t, 250)
-	source, target := openToMove(t, path), open(t, sqlstore.Config{Exclusive: true})
-	contents, err := target.Move(ctx, source, "elsewhere", moved())
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := map[string]int64{}
-	for table, digest := range contents {
-		rows[table] = digest.Rows
-	}
-	want := map[string]int64{
-		"connections": 252, "flows": 2, "attempts": 1, "providers": 1, "api_keys": 1, "accounts": 1, "sessions": 1, "settings": 1,
-		"root_keys": 1, "data_keys": 1, "events": 1,
-	}
-	if diff := cmp.Diff(want, rows); diff != "" {
-		t.Error(diff)
-	}
-	for _, ref := range []keybearer.Ref{user(1), user(2), user(10), user(259)} {
-		before, err1 := source.Connection(ctx, ref)
-		after, err2 := target.Connection(ctx, ref)
-		if err1 != nil || err2 != nil {
-			t.Fatal(err1, err2)
+	onBoth(t, func(t *testing.T, cfg sqlstore.Config) {
+		ctx := t.Context()
+		path := toMove(t, 250)
+		source, target := openToMove(t, path), open(t, cfg)
+		contents, err := target.Move(ctx, source, "elsewhere", moved())
+		if err != nil {
+			t.Fatal(err)
 		}
-		if diff := cmp.Diff(before, after); diff != "" {
-			t.Errorf("a move changes no row (-before +after):\n%s", diff)
+		rows := map[string]int64{}
+		for table, digest := range contents {
+			rows[table] = digest.Rows
 		}
-	}
-	if _, err := target.TakeAttempt(ctx, []byte("h")); err != nil {
-		t.Errorf("got %v, want the attempt carried: somebody may be at the provider", err)
-	}
-	if events, err := target.Events(ctx, sqlstore.EventFilter{Action: "storage.move"}); err != nil || len(events) != 1 {
-		t.Errorf("got %v, %v, want the move in the audit", events, err)
-	}
-	_, err = target.Move(ctx, source, "elsewhere", moved())
-	saying(t, err, keybearer.Conflict, "was moved to elsewhere")
-	if err := source.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, cfg := range []sqlstore.Config{{Path: path, Exclusive: true}, {Path: path}, {Path: path, ReadOnly: true}} {
-		_, err := sqlstore.Open(ctx, cfg)
-		saying(t, err, keybearer.Conflict, "was moved to elsewhere", "keybearer migrate --undo", path)
-	}
+		want := map[string]int64{
+			"connections": 252, "flows": 2, "attempts": 1, "providers": 1, "api_keys": 1, "accounts": 1, "sessions": 1, "settings": 1,
+			"root_keys": 1, "data_keys": 1, "events": 1,
+		}
+		if diff := cmp.Diff(want, rows); diff != "" {
+			t.Error(diff)
+		}
+		for _, ref := range []keybearer.Ref{user(1), user(2), user(10), user(259)} {
+			before, err1 := source.Connection(ctx, ref)
+			after, err2 := target.Connection(ctx, ref)
+			if err1 != nil || err2 != nil {
+				t.Fatal(err1, err2)
+			}
+			if diff := cmp.Diff(before, after); diff != "" {
+				t.Errorf("a move changes no row (-before +after):\n%s", diff)
+			}
+		}
+		if _, err := target.TakeAttempt(ctx, []byte("h")); err != nil {
+			t.Errorf("got %v, want the attempt carried: somebody may be at the provider", err)
+		}
+		if events, err := target.Events(ctx, sqlstore.EventFilter{Action: "storage.move"}); err != nil || len(events) != 1 {
+			t.Errorf("got %v, %v, want the move in the audit", events, err)
+		}
+		_, err = target.Move(ctx, source, "elsewhere", moved())
+		saying(t, err, keybearer.Conflict, "was moved to elsewhere")
+		if err := source.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, cfg := range []sqlstore.Config{{Path: path, Exclusive: true}, {Path: path}, {Path: path, ReadOnly: true}} {
+			_, err := sqlstore.Open(ctx, cfg)
+			saying(t, err, keybearer.Conflict, "was moved to elsewhere", "keybearer migrate --undo", path)
+		}
+	})
 }
 
 func TestMoveOfADatabaseInUseIsRefused(t *testing.T) {
@@ -102,17 +104,19 @@ func TestMoveOfADatabaseInUseIsRefused(t *testing.T) {
 }
 
 func TestMoveIntoADatabaseWithRowsIsRefused(t *testing.T) {
-	path := toMove(t, 1)
-	source, target := openToMove(t, path), open(t, sqlstore.Config{})
-	if err := target.PutKeyCheck(t.Context(), "k1", []byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	_, err := target.Move(t.Context(), source, "elsewhere", moved())
-	saying(t, err, keybearer.Conflict, "not empty", "root_keys: 1")
-	if err := source.Close(); err != nil {
-		t.Fatal(err)
-	}
-	open(t, sqlstore.Config{Path: path, Exclusive: true}) // it is as it was
+	onBoth(t, func(t *testing.T, cfg sqlstore.Config) {
+		path := toMove(t, 1)
+		source, target := openToMove(t, path), open(t, cfg)
+		if err := target.PutKeyCheck(t.Context(), "k1", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := target.Move(t.Context(), source, "elsewhere", moved())
+		saying(t, err, keybearer.Conflict, "not empty", "root_keys: 1")
+		if err := source.Close(); err != nil {
+			t.Fatal(err)
+		}
+		open(t, sqlstore.Config{Path: path, Exclusive: true}) // it is as it was
+	})
 }
 
 func TestTakeBack(t *testing.T) {
@@ -224,27 +228,31 @@ func usable(t *testing.T, path string) (filled bool, err error) {
 
 // The two steps of the mark, each by itself: died before the commit, and after it.
 func TestMoveThatDiedAroundItsCommit(t *testing.T) {
-	ctx := t.Context()
-	for _, committed := range []bool{false, true} {
-		path := toMove(t, 1)
-		source, target := openToMove(t, path), open(t, sqlstore.Config{})
-		if committed {
-			if _, err := target.Move(ctx, source, "elsewhere", moved()); err != nil {
-				t.Fatal(err)
-			}
-			do(t, raw(t, path), `UPDATE settings SET value = replace(value, '"moved"', '"moving"') WHERE project = ''`)
-			put(t, target, 77) // an engine has begun there
-		} else if err := source.PutSetting(ctx, "", "storage", []byte(`{"state":"moving","to":"elsewhere","line":"none"}`)); err != nil {
-			t.Fatal(err)
-		}
-		_, err := sqlstore.Open(ctx, sqlstore.Config{Path: path})
-		saying(t, err, keybearer.Conflict, "broken off", "--undo")
-		contents, err := target.Move(ctx, source, "elsewhere", moved())
-		if err != nil || contents["connections"].Rows != 3 {
-			t.Errorf("committed %v: got %v, %v, want the move at its end", committed, contents, err)
-		}
-		_, err = sqlstore.Open(ctx, sqlstore.Config{Path: path})
-		saying(t, err, keybearer.Conflict, "was moved to elsewhere")
+	for name, committed := range map[string]bool{"before": false, "after": true} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, cfg sqlstore.Config) {
+				ctx := t.Context()
+				path := toMove(t, 1)
+				source, target := openToMove(t, path), open(t, cfg)
+				if committed {
+					if _, err := target.Move(ctx, source, "elsewhere", moved()); err != nil {
+						t.Fatal(err)
+					}
+					do(t, raw(t, path), `UPDATE settings SET value = replace(value, '"moved"', '"moving"') WHERE project = ''`)
+					put(t, target, 77) // an engine has begun there
+				} else if err := source.PutSetting(ctx, "", "storage", []byte(`{"state":"moving","to":"elsewhere","line":"none"}`)); err != nil {
+					t.Fatal(err)
+				}
+				_, err := sqlstore.Open(ctx, sqlstore.Config{Path: path})
+				saying(t, err, keybearer.Conflict, "broken off", "--undo")
+				contents, err := target.Move(ctx, source, "elsewhere", moved())
+				if err != nil || contents["connections"].Rows != 3 {
+					t.Errorf("got %v, %v, want the move at its end", contents, err)
+				}
+				_, err = sqlstore.Open(ctx, sqlstore.Config{Path: path})
+				saying(t, err, keybearer.Conflict, "was moved to elsewhere")
+			})
+		})
 	}
 }
 

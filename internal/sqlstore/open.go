@@ -153,6 +153,9 @@ func (db *DB) openToWrite(ctx context.Context, cfg Config) error {
 	return nil
 }
 
+// Name is what messages call the database: its file, or its name and server.
+func (db *DB) Name() string { return db.name }
+
 // Close ends all work and gives the file free. It is safe to call more than once.
 func (db *DB) Close() error {
 	var errs []error

@@ -65,6 +65,9 @@ func (db *DB) fill(ctx context.Context, source *DB, passing bool, last func(tx *
 		return err
 	}
 	defer func() { _ = to.Rollback() }()
+	if err := db.lockTables(ctx, to); err != nil {
+		return err
+	}
 	if err := empty(ctx, to); err != nil {
 		return err
 	}
@@ -83,6 +86,19 @@ func (db *DB) fill(ctx context.Context, source *DB, passing bool, last func(tx *
 		return err
 	}
 	return to.Commit()
+}
+
+// lockTables keeps an engine out that is started in the middle.
+func (db *DB) lockTables(ctx context.Context, tx *sql.Tx) error {
+	if db.dialect.lockTables == "" {
+		return nil
+	}
+	var names []string
+	for _, t := range copiedTables() {
+		names = append(names, t.name)
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(db.dialect.lockTables, strings.Join(names, ", ")))
+	return err
 }
 
 // empty wants no rows in the tables that a copy fills.
