@@ -10,7 +10,7 @@
 //	KEYBEARER_CHAOS_STOP   "die@before-commit:12,freeze@after-answer:5": what to do when a point is passed
 //	                       for the 12th or the 5th time. To die is SIGKILL; to freeze is SIGSTOP, and who
 //	                       set it sends SIGCONT
-//	KEYBEARER_CHAOS_CLOCK  "-30s,12s@20s": how wrong the clock is, and from 20 s after the start
+//	KEYBEARER_CHAOS_CLOCK  "-30s": how wrong the clock is
 //
 // A refresh passes the points in the order of the constants. [BeforeSend] and those from [AfterAnswer] on
 // are passed in the root package; [AfterSend] is passed in the [Transport] of the engine's HTTP clients, as

@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
@@ -18,16 +19,12 @@ import (
 // process is what the environment makes of this one.
 type process struct {
 	name  string
-	born  time.Time
-	clock []shift
-	mu    sync.Mutex // guards the rest
+	clock time.Duration // how wrong it is
+	mu    sync.Mutex    // guards the rest
 	log   *os.File
 	hits  map[Point]int
 	stops []stop
 }
-
-// shift is an error of the clock, from a moment after the start on.
-type shift struct{ by, from time.Duration }
 
 // stop is what to do when a point is passed for the n-th time.
 type stop struct {
@@ -39,10 +36,10 @@ type stop struct {
 // this reads the environment at its first use. It is a variable of the package, which there are none of
 // elsewhere here, since the points have nobody to be handed it by; no shipped build has it.
 var this = sync.OnceValue(func() *process {
-	p := &process{name: os.Getenv("KEYBEARER_CHAOS_NAME"), born: time.Now(), hits: map[Point]int{}}
+	p := &process{name: os.Getenv("KEYBEARER_CHAOS_NAME"), hits: map[Point]int{}}
 	var err error
 	if p.stops, err = parseStops(os.Getenv("KEYBEARER_CHAOS_STOP")); err == nil {
-		p.clock, err = parseClock(os.Getenv("KEYBEARER_CHAOS_CLOCK"))
+		p.clock, err = time.ParseDuration(cmp.Or(os.Getenv("KEYBEARER_CHAOS_CLOCK"), "0"))
 	}
 	if file := os.Getenv("KEYBEARER_CHAOS_LOG"); err == nil && file != "" {
 		p.log, err = os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -56,17 +53,9 @@ var this = sync.OnceValue(func() *process {
 // At is passed by whoever is at this point with this connection. It may not return.
 func At(p Point, connection string) { this().pass(p, connection) }
 
-// Now is the time, as wrong as the environment wants it.
-func Now() time.Time {
-	now, p := time.Now(), this()
-	by := time.Duration(0)
-	for _, s := range p.clock {
-		if now.Sub(p.born) >= s.from {
-			by = s.by
-		}
-	}
-	return now.Add(by)
-}
+// Now is the time, as wrong as the environment wants it. Differences between two of its times are right,
+// as they are on a machine whose clock was set wrong.
+func Now() time.Time { return time.Now().Add(this().clock) }
 
 // Transport passes AfterSend for every POST, and tells the server the name of this process.
 func Transport(rt http.RoundTripper) http.RoundTripper { return transport{rt} }
@@ -127,21 +116,4 @@ func parseStops(text string) ([]stop, error) {
 		stops = append(stops, stop{deed, Point(at), n})
 	}
 	return stops, nil
-}
-
-func parseClock(text string) ([]shift, error) {
-	var shifts []shift
-	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
-		by, from, late := strings.Cut(part, "@")
-		var s shift
-		var err error
-		if s.by, err = time.ParseDuration(by); err == nil && late {
-			s.from, err = time.ParseDuration(from)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%q is not like -30s or 12s@20s: %w", part, err)
-		}
-		shifts = append(shifts, s)
-	}
-	return shifts, nil
 }
