@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/config"
@@ -16,7 +15,7 @@ func openDatabase(ctx context.Context, cfg *config.Config, readOnly bool) (*sqls
 		return nil, keybearer.Errorf(keybearer.BadRequest, "storage.in_memory keeps nothing: set storage.sqlite or storage.postgres")
 	}
 	if cfg.Storage.Postgres != nil {
-		return nil, errors.New("storage.postgres is not supported yet: use storage.sqlite, or leave storage out")
+		return sqlstore.Open(ctx, sqlstore.Config{Postgres: postgresURL(cfg.Storage.Postgres), ReadOnly: readOnly})
 	}
 	return sqlstore.Open(ctx, sqlstore.Config{
 		Path: cfg.Storage.SQLite.ConnectionString, Exclusive: !readOnly, ReadOnly: readOnly,

@@ -64,6 +64,9 @@ type Engine struct {
 	public   string
 	keys     *keyring
 	keep     sqlstore.Retention
+	// shared: other engines may run on the same database. Then there is a clock that they share.
+	shared bool
+	clock  *clock
 }
 
 // Start opens everything and begins to listen. On an error nothing stays open.
@@ -82,10 +85,16 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.public = cfg.API.PublicOrigin(e.listener.Addr().(*net.TCPAddr).Port)
-	if e.store, err = openStore(ctx, cfg); err != nil {
+	if e.store, err = openStore(ctx, cfg, o.Log); err != nil {
 		return nil, err
 	}
-	if e.keys, err = openKeys(ctx, cfg, e.store, o.Log, o.Now); err != nil {
+	if e.shared = cfg.Storage.Postgres != nil; e.shared {
+		if e.clock, err = newClock(ctx, o.Now, e.store.Clock, o.Log); err != nil {
+			return nil, err
+		}
+		e.now = e.clock.now
+	}
+	if e.keys, err = openKeys(ctx, cfg, e.store, o.Log, e.now); err != nil {
 		return nil, err
 	}
 	static, err := fileProviders(cfg, e.keys)
@@ -96,7 +105,9 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.broker, err = e.newBroker(cfg, e.keys, static); err != nil {
 		return nil, err
 	}
-	if err := e.firstStart(ctx, cfg, o.Announce); err != nil {
+	if err := e.alone(ctx, firstStartLease, firstStartTime, func(ctx context.Context) error {
+		return e.firstStart(ctx, cfg, o.Announce)
+	}); err != nil {
 		return nil, err
 	}
 	e.warn(cfg)
@@ -152,6 +163,7 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 		b.VerificationFixed = true
 		b.Verification = keybearer.Verification{VerifierURL: sv.VerifierURL, UnsafeSkip: sv.UnsafeSkipVerification}
 	}
+	e.replicaConfig(&b)
 	return keybearer.New(b)
 }
 
@@ -204,6 +216,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	work.Go(func() { e.prune(background) })
 	work.Go(func() { e.tendKeys(background) })
 	work.Go(func() { e.upkeep(background) })
+	if e.shared {
+		work.Go(func() { e.hear(background) })
+		work.Go(func() { e.clock.keep(background) })
+	}
 	served := make(chan error, 1)
 	work.Go(func() { served <- e.server.Serve(e.listener) })
 

@@ -25,3 +25,6 @@ func OpenKeyring(ctx context.Context, cfg *config.Config, s KeyStore, log *slog.
 func KeyCheck(sealer keybearer.Sealer, id string) ([]byte, error) {
 	return sealer.Seal([]byte(keyCheckText), keyCheckPlace(id))
 }
+
+// Address is where the engine listens.
+func (e *Engine) Address() string { return e.listener.Addr().String() }

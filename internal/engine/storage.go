@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,10 +25,13 @@ type store interface {
 	keybearer.AccountStore
 	keybearer.SessionStore
 	keybearer.SettingStore
+	keybearer.Leaser
 	audit.Sink
 	keyStore
 	Prune(ctx context.Context, now time.Time, keep sqlstore.Retention) (sqlstore.Pruned, error)
 	Ping(ctx context.Context) error
+	Clock(ctx context.Context) (time.Time, error)
+	Listen(ctx context.Context, tell func(sqlstore.News)) error
 	Close() error
 }
 
@@ -35,10 +39,14 @@ var _ store = (*sqlstore.DB)(nil)
 
 // openStore opens what the configuration names. In memory means a database in a folder that goes
 // with the process: the same code, and nothing stays.
-func openStore(ctx context.Context, cfg *config.Config) (store, error) {
+func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store, error) {
 	switch {
 	case cfg.Storage.Postgres != nil:
-		return nil, errors.New("storage.postgres is not supported yet: use storage.sqlite, or leave storage out")
+		db, err := openPostgres(ctx, cfg.Storage.Postgres, log)
+		if err != nil {
+			return nil, err
+		}
+		return db, nil
 	case cfg.Storage.InMemory != nil:
 		dir, err := os.MkdirTemp("", "keybearer-")
 		if err != nil {
