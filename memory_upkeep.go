@@ -26,11 +26,13 @@ func (m *Memory) ClaimDue(_ context.Context, project ProjectID, provider Provide
 }
 
 // Postpone implements [UpkeepStore].
-func (m *Memory) Postpone(_ context.Context, c Connection, due time.Time) error {
+func (m *Memory) Postpone(_ context.Context, planned []Connection) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if stored, ok := m.connections[connectionKey{c.Project, c.ID}]; ok && stored.Version == c.Version {
-		m.replan(stored, due)
+	for _, c := range planned {
+		if stored, ok := m.connections[connectionKey{c.Project, c.ID}]; ok && stored.Version == c.Version {
+			m.replan(stored, c.DueAt)
+		}
 	}
 	return nil
 }

@@ -77,10 +77,12 @@ func (r *round) claim(ctx context.Context) (claimed int, err error) {
 			return claimed, err
 		}
 		claimed += len(due)
-		for _, c := range due {
-			if err := r.look(ctx, c); err != nil {
-				return claimed, err
-			}
+		refresh, postpone := r.sort(due, now)
+		if err := r.postpone(ctx, postpone); err != nil {
+			return claimed, err
+		}
+		for _, c := range refresh {
+			r.begin(ctx, c)
 		}
 		if len(due) < limit || r.budget == 0 {
 			break
@@ -101,44 +103,75 @@ func (b *Broker) takeRound(ctx context.Context, p *Provider) (bool, error) {
 	return err == nil, err
 }
 
-// look decides what is to be done with a connection that was due.
-func (r *round) look(ctx context.Context, c Connection) error {
-	now := r.now()
-	switch {
-	case !wanted(&c, &r.provider.Definition, now):
-		return r.cfg.Upkeep.Postpone(ctx, c, dueAt(&c, &r.provider.Definition, now))
-	case r.refused.Load():
-		return r.cfg.Upkeep.Postpone(ctx, c, now.Add(refusedRest+spread(c.ID, "retry", refusedRest)))
-	case r.budget == 0:
-		r.late++
-		return r.cfg.Upkeep.Postpone(ctx, c, now.Add(time.Duration(r.late)*time.Second/time.Duration(r.provider.Definition.Refresh.PerSecond())))
+// sort tells the connections that are to be refreshed now from those that come due again later, and
+// says when.
+func (r *round) sort(due []Connection, now time.Time) (refresh, postpone []Connection) {
+	policy := &r.provider.Definition
+	for _, c := range due {
+		switch {
+		case !wanted(&c, policy, now):
+			c.DueAt = dueAt(&c, policy, now)
+		case r.refused.Load():
+			c.DueAt = r.refusedUntil(c.ID)
+		case r.budget == 0:
+			r.late++
+			c.DueAt = now.Add(time.Duration(r.late) * time.Second / time.Duration(policy.Refresh.PerSecond()))
+		default:
+			r.budget--
+			refresh = append(refresh, c)
+			continue
+		}
+		postpone = append(postpone, c)
 	}
+	return refresh, postpone
+}
+
+func (r *round) postpone(ctx context.Context, planned []Connection) error {
+	if len(planned) == 0 {
+		return nil
+	}
+	return r.cfg.Upkeep.Postpone(ctx, planned)
+}
+
+// begin refreshes a connection as soon as there is a worker for it.
+func (r *round) begin(ctx context.Context, c Connection) {
 	select {
 	case r.workers <- struct{}{}:
 	case <-ctx.Done():
-		return nil
+		return
 	}
-	r.budget--
 	r.all.Go(func() {
 		defer func() { <-r.workers }()
 		r.renewAhead(ctx, c)
 	})
-	return nil
 }
 
 // renewAhead refreshes a connection as an asker would, and plans the next try if that fails.
 func (r *round) renewAhead(ctx context.Context, c Connection) {
-	_, err := r.refresh(ctx, &c, r.provider, secret.String{})
-	if err == nil || ctx.Err() != nil {
-		return
+	if !r.refused.Load() {
+		_, err := r.refresh(ctx, &c, r.provider, secret.String{})
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, ProviderRefused) {
+			r.refused.Store(true)
+		}
+		failed := err
+		if c, err = r.cfg.Connections.ConnectionByID(ctx, c.Project, c.ID); err != nil || c.State != ConnectionActive {
+			return // gone, or dead: then nothing helps but a new consent
+		}
+		c.DueAt = r.retryAt(&c, failed)
+	} else {
+		c.DueAt = r.refusedUntil(c.ID)
 	}
-	if errors.Is(err, ProviderRefused) {
-		r.refused.Store(true)
+	if err := r.postpone(ctx, []Connection{c}); err != nil && ctx.Err() == nil {
+		r.log.Debug("the next try could not be planned; it comes with the end of the claim", "connection", c.ID, "error", err)
 	}
-	row, readErr := r.cfg.Connections.ConnectionByID(ctx, c.Project, c.ID)
-	if readErr != nil || row.State != ConnectionActive {
-		return // gone, or dead: then nothing helps but a new consent
-	}
+}
+
+// retryAt is when a refresh that failed is tried again. What may pass is tried after the pause that the
+// provider or its failures ask for.
+func (r *round) retryAt(c *Connection, err error) time.Time {
 	now := r.now()
 	wait := repairRest
 	switch KindOf(err) {
@@ -147,9 +180,13 @@ func (r *round) renewAhead(ctx context.Context, c Connection) {
 	case Unavailable:
 		wait = storageRest
 	}
-	if err := r.cfg.Upkeep.Postpone(ctx, row, now.Add(wait+spread(c.ID, "retry", wait/4))); err != nil && ctx.Err() == nil {
-		r.log.Debug("the next try could not be planned; it comes with the end of the claim", "connection", c.ID, "error", err)
-	}
+	return now.Add(wait + spread(c.ID, "retry", wait/4))
+}
+
+// refusedUntil is when a connection comes due again that was not tried, since others were refused for a
+// reason that is not their grants'.
+func (r *round) refusedUntil(id ConnectionID) time.Time {
+	return r.now().Add(refusedRest + spread(id, "retry", refusedRest))
 }
 
 // retryAfter is how long an error says to wait, or 0.

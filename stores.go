@@ -38,9 +38,9 @@ type UpkeepStore interface {
 	// first, in any order, and moves their DueAt to until: nobody else is given them before then. Versions
 	// stay as they are. A limit below 1 gives none.
 	ClaimDue(ctx context.Context, project ProjectID, provider ProviderID, now, until time.Time, limit int) ([]Connection, error)
-	// Postpone sets the DueAt of a connection, zero for never, if its version is still that of c;
-	// otherwise whoever wrote it meanwhile has planned it anew, and nothing happens.
-	Postpone(ctx context.Context, c Connection, due time.Time) error
+	// Postpone writes the DueAt of each of these connections, zero for never, and nothing else, if its
+	// version is still the stored one; otherwise whoever wrote it meanwhile has planned it anew.
+	Postpone(ctx context.Context, planned []Connection) error
 	// Touch sets UsedAt of connections to these times, unless a later one is stored. Those that are gone
 	// are passed over.
 	Touch(ctx context.Context, used map[Ref]time.Time) error

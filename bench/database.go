@@ -26,7 +26,7 @@ func user(n int) keybearer.UserID { return keybearer.UserID(fmt.Sprintf("user-%0
 
 // fill makes a data folder with so many stored connections. All hold copies of one grant that the
 // sandbox gave, with tokens of the size of Atlassian's.
-func fill(ctx context.Context, dir string, connections int) (err error) {
+func fill(ctx context.Context, dir string, connections int, due time.Time) (err error) {
 	if err := os.WriteFile(filepath.Join(dir, "root.key"), []byte(rootKey), 0o600); err != nil {
 		return err
 	}
@@ -44,11 +44,11 @@ func fill(ctx context.Context, dir string, connections int) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	var sealing error
-	_, err = store.ImportConnections(ctx, copies(ring, plain, connections, &sealing))
+	_, err = store.ImportConnections(ctx, copies(ring, plain, connections, due, &sealing))
 	return errors.Join(err, sealing)
 }
 
-func copies(ring *seal.Keyring, plain []byte, connections int, failed *error) iter.Seq[keybearer.Connection] {
+func copies(ring *seal.Keyring, plain []byte, connections int, due time.Time, failed *error) iter.Seq[keybearer.Connection] {
 	now := time.Now()
 	return func(yield func(keybearer.Connection) bool) {
 		for n := range connections {
@@ -56,7 +56,7 @@ func copies(ring *seal.Keyring, plain []byte, connections int, failed *error) it
 				ID:    keybearer.ConnectionID(fmt.Sprintf("conn_%026d", n)),
 				Ref:   keybearer.Ref{Project: keybearer.DefaultProject, User: user(n), Provider: "hooli"},
 				State: keybearer.ConnectionActive, Scopes: []string{"read", "write"}, Refreshable: true,
-				IssuedAt: now, ExpiresAt: now.Add(24 * time.Hour), CreatedAt: now, UpdatedAt: now, Version: 1,
+				IssuedAt: now, ExpiresAt: now.Add(24 * time.Hour), CreatedAt: now, UpdatedAt: now, DueAt: due, Version: 1,
 			}
 			if c.Grant, *failed = ring.Seal(plain, c.GrantPlace()); *failed != nil || !yield(c) {
 				return

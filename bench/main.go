@@ -2,7 +2,7 @@
 // returns the same bytes, and prints ratios. The machine may be shared: rounds of the candidates
 // alternate, and medians of the ratios within a round are what counts.
 //
-//	go run ./bench             # all of it, with a million connections: about five minutes
+//	go run ./bench             # all of it, with a million connections: about ten minutes
 //	go run ./bench -short      # a few seconds, to see that it runs; such figures mean nothing
 package main
 

@@ -24,7 +24,7 @@ func measure(ctx context.Context, p plan, dir string) (err error) {
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			return err
 		}
-		if err := fill(ctx, folder, rows); err != nil {
+		if err := fill(ctx, folder, rows, time.Time{}); err != nil {
 			return fmt.Errorf("filling a database with %d connections: %w", rows, err)
 		}
 	}
@@ -70,7 +70,7 @@ func measure(ctx context.Context, p plan, dir string) (err error) {
 		return err
 	}
 	fmt.Printf("\nresident memory after the load, %d connections stored: %.1f MiB\n", p.many, loaded)
-	return nil
+	return planning(ctx, p, dir)
 }
 
 // build makes the binary as `make build` does, unless one is named.

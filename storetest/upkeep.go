@@ -274,7 +274,8 @@ func upkeepPostpone(t *testing.T, s Stores) {
 	wantStored(t, s, c)
 	postpone := func(what string, c keybearer.Connection, due time.Time, want keybearer.Connection) {
 		t.Helper()
-		if err := s.Upkeep.Postpone(ctx, c, due); err != nil {
+		c.DueAt = due
+		if err := s.Upkeep.Postpone(ctx, []keybearer.Connection{c}); err != nil {
 			t.Errorf("postponing %s: got %v, want no error", what, err)
 		}
 		wantStored(t, s, want)

@@ -50,11 +50,28 @@ func (db *DB) ClaimDue(ctx context.Context, project keybearer.ProjectID, provide
 	return due, nil
 }
 
-// Postpone implements [keybearer.UpkeepStore].
-func (db *DB) Postpone(ctx context.Context, c keybearer.Connection, due time.Time) error {
-	defer db.caches.forgetConnection(c.Ref)
-	_, err := db.write.exec(ctx, connectionPostpone, c.Project, c.ID, c.Version, micros(due))
-	return db.failure("planning the connection of "+c.Ref.String(), err)
+// Postpone implements [keybearer.UpkeepStore], in one transaction, whose order is that of the ids.
+func (db *DB) Postpone(ctx context.Context, planned []keybearer.Connection) error {
+	byID := slices.SortedFunc(slices.Values(planned), func(a, b keybearer.Connection) int {
+		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.ID, b.ID))
+	})
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		postpone, err := tx.PrepareContext(ctx, connectionPostpone)
+		if err != nil {
+			return err
+		}
+		defer postpone.Close()
+		for _, c := range byID {
+			if _, err := postpone.ExecContext(ctx, c.Project, c.ID, c.Version, micros(c.DueAt)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, c := range planned {
+		db.caches.forgetConnection(c.Ref)
+	}
+	return db.failure("planning connections", err)
 }
 
 // Touch implements [keybearer.UpkeepStore], in one transaction. Its order is always the same: on
