@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/keybearer/keybearer"
 )
 
@@ -63,7 +61,7 @@ func isRound(got, said int) error {
 
 // isWhole checks that what was found is what one round has written.
 func isWhole[T any](got, want T) error {
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := difference(got, want); diff != "" {
 		return fmt.Errorf("half of a write is there (-want +got):\n%s", diff)
 	}
 	return nil

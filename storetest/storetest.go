@@ -15,6 +15,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -174,9 +175,17 @@ func ok(t *testing.T, err error) {
 
 func same[T any](t *testing.T, what string, got, want T) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := difference(got, want); diff != "" {
 		t.Errorf("%s: got the other than want (-want +got):\n%s", what, diff)
 	}
+}
+
+// difference is [cmp.Diff], which takes its time for every byte, where there may be one.
+func difference[T any](got, want T) string {
+	if reflect.DeepEqual(got, want) {
+		return ""
+	}
+	return cmp.Diff(want, got)
 }
 
 // at is a fixed time in another zone, with nanoseconds: stores give it back in UTC, to the microsecond.

@@ -43,3 +43,7 @@ func TestSharedSQLitePasses(t *testing.T) {
 		return storetest.Stores{Connections: db}
 	})
 }
+
+func TestCostDoesNotGrowWithRows(t *testing.T) {
+	storetest.Scale(t, func(t *testing.T) storetest.Stores { return storetest.All(open(t, sqlstore.Config{Exclusive: true})) }, 10_000)
+}
