@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/keybearer/keybearer/internal/sqlstore"
+	"github.com/keybearer/keybearer/secret"
 	"github.com/keybearer/keybearer/storetest"
 )
 
@@ -20,5 +21,13 @@ func TestKilledInTheMiddleOfWritesLosesNothing(t *testing.T) {
 				}
 			})
 			return storetest.All(open(t, sqlstore.Config{Path: path, Exclusive: true}))
+		})
+}
+
+func TestPostgresKilledInTheMiddleOfWritesLosesNothing(t *testing.T) {
+	storetest.Crash(t, 6,
+		func(t *testing.T) string { return onPostgres(t).Postgres.Reveal() },
+		func(t *testing.T, url string) storetest.Stores {
+			return storetest.All(open(t, sqlstore.Config{Postgres: secret.New(url)}))
 		})
 }

@@ -29,5 +29,5 @@ func onPostgres(t testing.TB) sqlstore.Config {
 }
 
 func TestPostgresPasses(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Stores { return storetest.All(open(t, onPostgres(t))) })
+	storetest.Run(t, func(t *testing.T) storetest.Stores { return replicas(t, onPostgres(t)) })
 }

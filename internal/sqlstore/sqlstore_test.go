@@ -39,11 +39,14 @@ func TestSQLitePasses(t *testing.T) {
 // Where others may write to the file nothing is kept in memory.
 func TestSharedSQLitePasses(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
-		db := open(t, sqlstore.Config{})
-		return storetest.Stores{Connections: db}
+		return replicas(t, sqlstore.Config{Path: filepath.Join(t.TempDir(), "keybearer.db")})
 	})
 }
 
-func TestCostDoesNotGrowWithRows(t *testing.T) {
-	storetest.Scale(t, func(t *testing.T) storetest.Stores { return storetest.All(open(t, sqlstore.Config{Exclusive: true})) }, 10_000)
+// replicas opens a database twice.
+func replicas(t *testing.T, cfg sqlstore.Config) storetest.Stores {
+	t.Helper()
+	s, rival := storetest.All(open(t, cfg)), storetest.All(open(t, cfg))
+	s.Rival = &rival
+	return s
 }
