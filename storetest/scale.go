@@ -121,7 +121,8 @@ func scaleCosts() []scaleCost {
 			return err
 		}},
 		{"Postpone", hasUpkeep, func(ctx context.Context, s Stores, c keybearer.Connection) error {
-			return s.Upkeep.Postpone(ctx, c, at(20))
+			c.DueAt = at(20)
+			return s.Upkeep.Postpone(ctx, []keybearer.Connection{c})
 		}},
 		{"Touch", hasUpkeep, func(ctx context.Context, s Stores, c keybearer.Connection) error {
 			return s.Upkeep.Touch(ctx, map[keybearer.Ref]time.Time{c.Ref: at(30)})
