@@ -28,7 +28,9 @@ func (b *Broker) keep(ctx context.Context, h held, answer oauth.TokenResponse) (
 	h.Grant = sealed
 	fault.At(fault.BeforeCommit, string(h.ID))
 	stored, err := b.overlay(ctx, h, spent, holder)
-	fault.At(fault.AfterCommit, string(h.ID))
+	if err == nil {
+		fault.At(fault.AfterCommit, string(h.ID))
+	}
 	if err == nil || errors.Is(err, NotFound) || errors.Is(err, Reauthorize) {
 		return stored, err
 	}
