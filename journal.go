@@ -29,6 +29,9 @@ const (
 // restored reports whether the entry comes from a restored backup, and its token was not tried yet.
 func (r *Rotation) restored() bool { return r.Open() && r.Attempt == 0 }
 
+// urgent reports whether the entry has to be settled while the provider's leeway lasts.
+func (r *Rotation) urgent() bool { return r.Open() && !r.restored() }
+
 // about reports whether the entry is about this refresh token.
 func (r *Rotation) about(token secret.String) bool {
 	return r.Open() && (len(r.Token) == 0 || bytes.Equal(r.Token, hashOf(token)))

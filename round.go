@@ -84,7 +84,7 @@ func (r *round) claim(ctx context.Context) (claimed int, err error) {
 		for _, c := range refresh {
 			r.begin(ctx, c)
 		}
-		if len(due) < limit || r.budget == 0 {
+		if len(due) < limit || r.budget <= 0 && len(refresh) == 0 { // behind what is in time there may be what is urgent
 			break
 		}
 	}
@@ -113,7 +113,7 @@ func (r *round) sort(due []Connection, now time.Time) (refresh, postpone []Conne
 			c.DueAt = dueAt(&c, policy, now)
 		case r.refused.Load():
 			c.DueAt = r.refusedUntil(c.ID)
-		case r.budget == 0:
+		case r.budget <= 0 && !c.Rotation.urgent():
 			r.late++
 			c.DueAt = now.Add(time.Duration(r.late) * time.Second / time.Duration(policy.Refresh.PerSecond()))
 		default:

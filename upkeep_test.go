@@ -229,6 +229,38 @@ func TestRateHoldsForAllReplicasTogether(t *testing.T) {
 	o.wantRefreshes(connections)
 }
 
+func TestBrokenOffRefreshesAreSettledWhateverTheRate(t *testing.T) {
+	o := openTended(t, change{
+		provider: func(c *providertest.Config) { c.Leeway = 10 * time.Minute },
+		settings: func(d *oauth.Definition) { d.Refresh.Rate, d.Refresh.ReuseGrace = 1, oauth.Duration(10*time.Minute) },
+	})
+	refs := o.connectMany(2)
+	for _, ref := range refs {
+		o.provider.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "lost", Times: 2, Grant: "refresh_token"})
+		_, err := o.app.Renew(t.Context(), ref, o.access(ref))
+		wantKind(t, err, keybearer.ProviderAway)
+	}
+	o.broker = o.replica() // the first one is dead
+	o.clock.Advance(20 * time.Second)
+	o.tend()
+	for _, ref := range refs {
+		if r := o.row(ref).Rotation; r.Open() {
+			t.Errorf("got an open entry for %s after a round: %+v", ref.User, r)
+		}
+		o.token(ref)
+	}
+}
+
+// access is the token that is handed out for a connection now.
+func (o *tended) access(ref keybearer.Ref) secret.String {
+	o.t.Helper()
+	token, err := o.app.Token(o.t.Context(), ref)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return token.Access
+}
+
 func TestReplicasNeverRefreshOneConnectionTwice(t *testing.T) {
 	const connections, lives = 40, 5
 	o := openTended(t, change{settings: func(d *oauth.Definition) { d.Refresh.Rate = 1000 }})
