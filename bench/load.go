@@ -21,7 +21,7 @@ func notify(c chan<- os.Signal) { signal.Notify(c, syscall.SIGTERM) }
 type figures struct {
 	perSecond float64
 	p50, p99  time.Duration
-	cpu       time.Duration // processor time of the server for one request
+	cpu       time.Duration // processor time of the servers for one request
 }
 
 // question makes a request for the n-th user.
@@ -45,10 +45,10 @@ func askStatus(ctx context.Context, url string, n int) (*http.Request, error) {
 	return req, err
 }
 
-// burst asks for a while with several clients at once, each on a connection that it keeps. Users are
-// drawn at random among the first so many.
-func burst(ctx context.Context, ask question, server *process, users, workers int, each time.Duration) (figures, error) {
-	before, err := server.cpu()
+// burst asks for a while with several clients at once, each on a connection that it keeps, the first at
+// the first server, the second at the next. Users are drawn at random among the first so many.
+func burst(ctx context.Context, ask question, servers []*process, users, workers int, each time.Duration) (figures, error) {
+	before, err := cpu(servers)
 	if err != nil {
 		return figures{}, err
 	}
@@ -63,7 +63,7 @@ func burst(ctx context.Context, ask question, server *process, users, workers in
 		all.Go(func() {
 			for time.Since(started) < each && errs[w] == nil {
 				began := time.Now()
-				errs[w] = once(ctx, client, ask, server.url, rand.IntN(users))
+				errs[w] = once(ctx, client, ask, servers[w%len(servers)].url, rand.IntN(users))
 				times[w] = append(times[w], time.Since(began))
 			}
 		})
@@ -75,7 +75,7 @@ func burst(ctx context.Context, ask question, server *process, users, workers in
 			return figures{}, err
 		}
 	}
-	after, err := server.cpu()
+	after, err := cpu(servers)
 	if err != nil {
 		return figures{}, err
 	}
@@ -85,6 +85,17 @@ func burst(ctx context.Context, ask question, server *process, users, workers in
 		p50:       latencies[len(latencies)/2], p99: latencies[len(latencies)*99/100],
 		cpu: (after - before) / time.Duration(len(latencies)),
 	}, nil
+}
+
+func cpu(servers []*process) (all time.Duration, err error) {
+	for _, s := range servers {
+		used, err := s.cpu()
+		if err != nil {
+			return 0, err
+		}
+		all += used
+	}
+	return all, nil
 }
 
 func once(ctx context.Context, client *http.Client, ask question, url string, n int) error {

@@ -24,6 +24,11 @@ type plan struct {
 	few     int
 	many    int
 	starts  int
+	ended   int // tokens that end at once
+	callers int // who ask for them
+	rushes  int
+	only    string
+	servers bool // PostgreSQL, too
 }
 
 func main() {
@@ -37,19 +42,24 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	p := plan{rounds: 7, each: 2 * time.Second, workers: 16, few: 1000, many: 1_000_000, starts: 9}
+	p := plan{rounds: 7, each: 2 * time.Second, workers: 16, few: 1000, many: 1_000_000, starts: 9, ended: 10_000, callers: 64, rushes: 5, servers: true}
 	short := flag.Bool("short", false, "only see that it runs")
 	bareAt := flag.String("bare", "", "serve the bare handler at this address (used by bench itself)")
 	flag.IntVar(&p.rounds, "rounds", p.rounds, "how many rounds")
 	flag.DurationVar(&p.each, "each", p.each, "how long each candidate is measured in a round")
 	flag.IntVar(&p.workers, "workers", p.workers, "how many clients ask at once")
 	flag.IntVar(&p.many, "many", p.many, "how many connections the large database has")
+	flag.IntVar(&p.ended, "ended", p.ended, "how many tokens end at once")
+	flag.IntVar(&p.callers, "callers", p.callers, "how many callers ask for those at once")
+	flag.IntVar(&p.rushes, "rushes", p.rushes, "how often they do")
+	flag.StringVar(&p.only, "only", "", "only one part: tokens, refreshes or planning")
+	flag.BoolVar(&p.servers, "postgres", p.servers, "measure on PostgreSQL, too")
 	flag.Parse()
 	if *bareAt != "" {
 		return serveBare(ctx, *bareAt)
 	}
 	if *short {
-		p = plan{rounds: 1, each: 200 * time.Millisecond, workers: 4, few: 100, many: 1000, starts: 1}
+		p = plan{rounds: 1, each: 200 * time.Millisecond, workers: 4, few: 100, many: 1000, starts: 1, ended: 200, callers: 16, rushes: 1, only: p.only, servers: p.servers}
 	}
 	dir, err := os.MkdirTemp("", "keybearer-bench-")
 	if err != nil {

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
 	"github.com/keybearer/keybearer"
-	"github.com/keybearer/keybearer/internal/sqlstore"
 	"github.com/keybearer/keybearer/oauth"
 )
 
@@ -23,31 +21,31 @@ type plannings struct {
 
 // planning measures how upkeep plans connections that all come due at once and are not in use, on a
 // clock that is moved on by a second for each round.
-func planning(ctx context.Context, p plan, dir string) error {
+func (b *bench) planning(ctx context.Context) error {
 	fmt.Printf("\nplanning connections that all come due at once and are not in use\n")
 	var ends [2]plannings
-	for i, rows := range []int{10 * p.few, p.many} {
-		folder := filepath.Join(dir, fmt.Sprintf("plan-%d", i))
-		if err := os.Mkdir(folder, 0o700); err != nil {
+	for i, rows := range []int{10 * b.few, b.many} {
+		s, err := b.site(ctx, fmt.Sprintf("plan-%d", i), false, sandboxToken)
+		if err != nil {
 			return err
 		}
-		if err := fill(ctx, folder, rows, time.UnixMicro(1)); err != nil {
+		if err := s.fill(ctx, rows, time.UnixMicro(1)); err != nil {
 			return fmt.Errorf("filling a database with %d connections: %w", rows, err)
 		}
-		f, err := planAll(ctx, folder, rows)
-		if err = errors.Join(err, os.RemoveAll(folder)); err != nil {
+		f, err := planAll(ctx, s, rows)
+		if err = errors.Join(err, os.RemoveAll(s.dir)); err != nil {
 			return fmt.Errorf("planning %d connections: %w", rows, err)
 		}
 		ends[i] = f
 		fmt.Printf("  %8d stored %16s each, in %d rounds, with %.1f MiB of memory\n", rows, f.each.Round(time.Microsecond), f.rounds, f.heap)
 	}
-	fmt.Printf("  cost of one at %d stored / at %d    %.2f of the time, %.2f of the memory\n", p.many, 10*p.few,
+	fmt.Printf("  cost of one at %d stored / at %d    %.2f of the time, %.2f of the memory\n", b.many, 10*b.few,
 		float64(ends[1].each)/float64(ends[0].each), ends[1].heap/ends[0].heap)
 	return nil
 }
 
-func planAll(ctx context.Context, dir string, rows int) (f plannings, err error) {
-	store, err := sqlstore.Open(ctx, sqlstore.Config{Path: filepath.Join(dir, "keybearer.sqlite3"), Exclusive: true})
+func planAll(ctx context.Context, s site, rows int) (f plannings, err error) {
+	store, sealer, err := s.open(ctx)
 	if err != nil {
 		return f, err
 	}
@@ -55,7 +53,7 @@ func planAll(ctx context.Context, dir string, rows int) (f plannings, err error)
 	now := time.Now()
 	clock := func() time.Time { return now }
 	broker, err := keybearer.New(keybearer.Config{
-		PublicURL: "http://localhost:9099", Connections: store, Leases: keybearer.NewMemoryClock(clock), Now: clock,
+		PublicURL: "http://localhost:9099", Connections: store, Sealer: sealer, Leases: keybearer.NewMemoryClock(clock), Now: clock,
 		Static: []keybearer.Provider{{
 			ID: "hooli", Status: keybearer.ProviderActive, ClientID: "client",
 			Settings: oauth.Definition{RefreshRequest: &oauth.Request{}, Refresh: oauth.RefreshPolicy{IdleExpiry: oauth.Duration(90 * 24 * time.Hour)}},

@@ -115,36 +115,6 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
-const engineYAML = `
-api: {host: 127.0.0.1, port: %d}
-auth:
-  session_verification: {unsafe_skip_verification: true}
-  providers:
-    - id: hooli
-      client_id: client
-      client_secret: a-secret-for-measuring
-      oauth2:
-        pkce: {enabled: true}
-        authorize_request: {endpoint: "https://hooli.example/authorize"}
-        token_request: {endpoint: "https://hooli.example/token"}
-        refresh_request: {endpoint: "https://hooli.example/token"}
-`
-
-// startEngine starts the binary on a data folder.
-func startEngine(ctx context.Context, binary, name, dir string) (*process, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(dir, "engine.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, engineYAML, port), 0o600); err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, binary, "serve", "--config", file, "--data", dir)
-	cmd.Env = append(os.Environ(), "KEYBEARER_API_KEY="+benchKey, "KEYBEARER_ADMIN_PASSWORD=for-measuring-only")
-	return begin(ctx, name, dir, fmt.Sprintf("http://127.0.0.1:%d", port), "/v1/health", cmd)
-}
-
 // startBare starts this program again as the bare handler, which answers everything with the bytes of
 // a file.
 func startBare(ctx context.Context, dir string, body []byte) (*process, error) {

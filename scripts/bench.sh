@@ -26,7 +26,12 @@ benchmarks() {
 
 if [ "${1:-}" = short ]; then
   benchmarks ./... -bench . -benchtime 1x -short
-  go run ./bench -short
+  without=()
+  if ! have_postgres; then
+    without=(-postgres=false)
+    leave_out "the benchmarks on PostgreSQL" "PostgreSQL is not installed"
+  fi
+  go run ./bench -short "${without[@]}"
 elif [ "${PKG:-./...}" = ./... ]; then
   go run ./bench
 else

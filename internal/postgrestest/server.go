@@ -33,20 +33,21 @@ const (
 type Server struct {
 	programs string // the folder of initdb and postgres
 	dir      string // the data, the log and the marks of the keeper
+	settings []string
 	port     int
 	keeper   *keeper // nil while it is halted
 }
 
-// Start makes an empty cluster and starts its server. Stop it after use; a test binary that ends
-// without that takes it along.
-func Start(ctx context.Context) (_ *Server, err error) {
+// Start makes an empty cluster and starts its server. Settings like "fsync=on" win over those of this
+// package. Stop it after use; a test binary that ends without that takes it along.
+func Start(ctx context.Context, settings ...string) (_ *Server, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	programs, err := find()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{programs: programs}
+	s := &Server{programs: programs, settings: settings}
 	if s.dir, err = os.MkdirTemp("", "keybearer-postgres-"); err != nil {
 		return nil, fmt.Errorf("making a folder for PostgreSQL: %w", err)
 	}
@@ -104,9 +105,14 @@ func freePort(ctx context.Context) (int, error) {
 func (s *Server) Resume(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	k, err := keep(s.dir, filepath.Join(s.programs, "postgres"), "-D", s.Data(), "-p", strconv.Itoa(s.port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
-		"-c", "fsync=off", "-c", "full_page_writes=off")
+	command := []string{filepath.Join(s.programs, "postgres"), "-D", s.Data(), "-p", strconv.Itoa(s.port)}
+	settings := []string{
+		"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "fsync=off", "full_page_writes=off",
+	}
+	for _, setting := range append(settings, s.settings...) { // of one that comes twice, the last counts
+		command = append(command, "-c", setting)
+	}
+	k, err := keep(s.dir, command...)
 	if err != nil {
 		return err
 	}
