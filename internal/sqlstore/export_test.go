@@ -1,6 +1,10 @@
 package sqlstore
 
-import "context"
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
 
 // Pragma sets something on the connection that writes, so that tests can bring about what a disk does.
 func (db *DB) Pragma(ctx context.Context, text string) error {
@@ -37,7 +41,44 @@ func (db *DB) PutKeyCheck(ctx context.Context, id string, sealed []byte) error {
 	return err
 }
 
-// PruneTexts are the statements of retention.
-func PruneTexts() []string {
-	return []string{pruneFlows, pruneAttempts, pruneSessions, pruneEvents, pruneLeases, pruneDead, pruneEnded}
+// Conn gives a connection that writes.
+func (db *DB) Conn(ctx context.Context) (*sql.Conn, error) { return db.write.Conn(ctx) }
+
+// HotStatements are the statements that are run for every request, or on a timer, by name.
+func (db *DB) HotStatements() map[string]string {
+	return map[string]string{
+		"accountDelete":         accountDelete,
+		"accountOf":             accountOf,
+		"accountSessionsDelete": accountSessionsDelete,
+		"attemptBound":          attemptBound,
+		"attemptTake":           attemptTake,
+		"connectionByID":        connectionByID,
+		"connectionByRef":       connectionByRef,
+		"connectionDelete":      connectionDelete,
+		"connectionPostpone":    connectionPostpone,
+		"connectionTouch":       connectionTouch,
+		"connectionUpdate":      connectionUpdate,
+		"connectionsClaim":      fmt.Sprintf(connectionsClaim, db.dialect.passOver),
+		"flowAdvance":           flowAdvance,
+		"flowByID":              flowByID,
+		"flowByVerification":    flowByVerification,
+		"flowExpire":            flowExpire,
+		"flowNextURI":           flowNextURI,
+		"flowPending":           flowPending,
+		"grantKeys":             grantKeys,
+		"keyByHash":             keyByHash,
+		"leaseEnd":              leaseEnd,
+		"leaseExtend":           fmt.Sprintf(leaseExtend, db.dialect.now),
+		"leaseTake":             fmt.Sprintf(leaseTake, db.dialect.now),
+		"pruneAttempts":         pruneAttempts,
+		"pruneDead":             pruneDead,
+		"pruneEnded":            pruneEnded,
+		"pruneEvents":           pruneEvents,
+		"pruneFlows":            pruneFlows,
+		"pruneLeases":           pruneLeases,
+		"pruneSessions":         pruneSessions,
+		"sessionByHash":         sessionByHash,
+		"sessionDelete":         sessionDelete,
+		"settingOf":             settingOf,
+	}
 }

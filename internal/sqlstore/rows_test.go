@@ -204,31 +204,6 @@ func TestPruneDeadConnections(t *testing.T) {
 	}
 }
 
-// What is looked for every ten minutes must not read every row.
-func TestPruneUsesIndexes(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "keybearer.db")
-	open(t, sqlstore.Config{Path: path})
-	for _, text := range sqlstore.PruneTexts() {
-		rows, err := raw(t, path).QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, 1, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			var id, parent, unused int
-			var step string
-			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-				t.Fatal(err)
-			}
-			if strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") {
-				t.Errorf("%s\nreads every row: %s", text, step)
-			}
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestPruneManyInSteps(t *testing.T) {
 	db := open(t, sqlstore.Config{})
 	const count = 1203

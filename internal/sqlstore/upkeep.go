@@ -14,11 +14,12 @@ import (
 
 const (
 	// Of rivals on PostgreSQL the later one passes over the rows that others are writing just now, and
-	// finds by the outer condition that what it has seen before is no longer due.
-	connectionsClaim = `UPDATE connections SET due_at = $4
-		WHERE (project, id) IN (
+	// finds by the outer condition that what it has seen before is no longer due. The rows are chosen
+	// once: a plan that runs the choice anew for each row would claim more than the limit.
+	connectionsClaim = `WITH due AS MATERIALIZED (
 			SELECT project, id FROM connections WHERE project = $1 AND provider = $2 AND due_at > 0 AND due_at <= $3
 			ORDER BY due_at LIMIT $5%s)
+		UPDATE connections SET due_at = $4 WHERE (project, id) IN (SELECT project, id FROM due)
 		AND due_at > 0 AND due_at <= $3 RETURNING ` + connectionColumns
 
 	connectionPostpone = `UPDATE connections SET due_at = $4 WHERE project = $1 AND id = $2 AND version = $3`
