@@ -17,6 +17,7 @@ import (
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/config"
 	"github.com/keybearer/keybearer/internal/engine"
+	"github.com/keybearer/keybearer/internal/postgrestest"
 	"github.com/keybearer/keybearer/internal/sqlstore"
 	"github.com/keybearer/keybearer/providertest"
 )
@@ -229,4 +230,58 @@ func TestBackupNamesValuesThatDoNotOpen(t *testing.T) {
 	if _, err := os.Stat(target.Storage.SQLite.ConnectionString); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, want nothing written", err)
 	}
+}
+
+// From SQLite to PostgreSQL, there into a backup while the engine serves, and back into SQLite: the
+// token that the user's agent has stays the one that it gets.
+func TestPostgresTakesOverFromSQLiteAndGivesBack(t *testing.T) {
+	at := &clock{now: time.Now()}
+	provider := hooli(t, at)
+	small := configured(t, provider.URL, "")
+	e, stop := serve(t, small, at)
+	provider.Register(providertest.Client{
+		ID: "app", Secret: "test-secret-of-the-app", RedirectURIs: []string{e.URL() + "/api/v1/oauth/hooli/callback"},
+	})
+	consent(t, e, provider, "alice")
+	want, err := token(t, e, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantToken := func(e *engine.Engine) {
+		t.Helper()
+		if got, err := token(t, e, "alice"); err != nil || got.Access.Reveal() != want.Access.Reveal() {
+			t.Errorf("got another token, or %v; want the one from before", err)
+		}
+	}
+	large := configured(t, provider.URL, fmt.Sprintf("postgres: {url: %q}", postgrestest.Database(t)))
+	file := small.Storage.SQLite.ConnectionString
+	if _, err := engine.Migrate(t.Context(), large, file, at.Now()); !errors.Is(err, keybearer.Conflict) || !strings.Contains(err.Error(), "another engine") {
+		t.Errorf("got %v while an engine runs, want it refused", err)
+	}
+	stop()
+
+	moved, err := engine.Migrate(t.Context(), large, file, at.Now())
+	if err != nil || moved.Contents["connections"].Rows != 1 || moved.Opened["connections"] != 1 {
+		t.Fatalf("got %+v, %v, want the connection moved", moved, err)
+	}
+	if _, err := engine.Start(t.Context(), engine.Options{Config: small, Log: quiet(), Announce: io.Discard, Now: at.Now}); !errors.Is(err, keybearer.Conflict) ||
+		!strings.Contains(err.Error(), "was moved to "+moved.To) {
+		t.Errorf("got %v from an engine on the old file, want it refused", err)
+	}
+	e, stop = serve(t, large, at)
+	wantToken(e)
+	path := filepath.Join(t.TempDir(), "backup.sqlite3")
+	found, err := engine.Backup(t.Context(), large, engine.BackupOptions{Path: path, Now: at.Now(), Version: "test"})
+	if err != nil || found.Opened["connections"] != 1 {
+		t.Fatalf("got %+v, %v, want a backup while the engine serves", found, err)
+	}
+	stop()
+
+	back := configured(t, provider.URL, "")
+	if done, err := engine.Restore(t.Context(), back, path, at.Now()); err != nil || done.Doubtful != 1 {
+		t.Fatalf("got %+v, %v", done, err)
+	}
+	e, stop = serve(t, back, at)
+	wantToken(e)
+	stop()
 }
