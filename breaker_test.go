@@ -121,10 +121,10 @@ func TestFailuresOfOneConnectionOpenNothing(t *testing.T) {
 	o.clock.Advance(2 * time.Hour)
 	o.inject("server_error", 5)
 	for range 5 {
+		o.clock.Advance(3 * time.Minute)
 		if _, err := o.app.Token(t.Context(), refs[0]); !errors.Is(err, keybearer.ProviderAway) {
 			t.Fatalf("got %v, want a provider that is away", err)
 		}
-		o.clock.Advance(3 * time.Minute)
 	}
 	o.token(refs[1])
 }
@@ -181,6 +181,7 @@ func TestExchangesGoThroughAnOpenBreakerAndCount(t *testing.T) {
 	if _, err := v.Complete(t.Context(), o.consent(v, a.ID)); !errors.Is(err, keybearer.ProviderAway) {
 		t.Fatalf("got %v, want a provider that is away", err)
 	}
+	o.connectAs("bob@example.com") // goes well, and ends no pause that the provider has asked for
 	o.clock.Advance(10 * time.Second)
 	o.wantAway(refs[0], 40*time.Second, 60*time.Second)
 }
