@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/keybearer/keybearer/internal/fault"
@@ -22,7 +21,7 @@ const (
 	stall   = "stall"   // nothing goes through the database's connections
 	mend    = "mend"    // the end of both
 	disturb = "disturb" // a fault at the provider
-	release = "release" // what the provider holds goes on
+	heal    = "heal"    // the provider's faults are over, and what it holds goes on
 )
 
 // deed is something that is done at a moment.
@@ -31,17 +30,6 @@ type deed struct {
 	what    string
 	replica int // whose process or way to the database
 	fault   providertest.Fault
-}
-
-func (d deed) String() string {
-	switch d.what {
-	case disturb:
-		return strings.TrimSpace(fmt.Sprintf("provider: %s for %d requests %s", d.fault.Name, d.fault.Times, d.fault.Value))
-	case release:
-		return "provider: release what is held"
-	default:
-		return fmt.Sprintf("%s replica %d", d.what, d.replica)
-	}
 }
 
 // fate is what becomes of one process, the n-th of its replica.
@@ -81,9 +69,7 @@ func (s settings) plan() []deed {
 			deeds = append(deeds, deed{at: at + lasts, what: mend, replica: d.replica})
 		case disturb:
 			d.fault = s.drawFault(dice)
-			if strings.HasPrefix(d.fault.Name, "hold") {
-				deeds = append(deeds, deed{at: at + lasts, what: release})
-			}
+			deeds = append(deeds, deed{at: at + lasts, what: heal})
 		}
 		deeds = append(deeds, d)
 	}
@@ -106,7 +92,10 @@ func (s settings) drawFault(dice *rand.Rand) providertest.Fault {
 	if s.leeway > 0 {
 		names = append(names, "lost", "lost", "cut_off", "hold_answer")
 	}
-	f := providertest.Fault{Endpoint: providertest.Token, Name: pick(dice, names), Grant: "refresh_token", Times: 1 + dice.IntN(8)}
+	f := providertest.Fault{Endpoint: providertest.Token, Name: pick(dice, names), Grant: "refresh_token"}
+	if loses(f.Name) {
+		f.Times = 1 + dice.IntN(8)
+	}
 	if f.Name == "too_many" || f.Name == "unavailable" {
 		f.Value = strconv.Itoa(1 + dice.IntN(3)) // seconds
 	}

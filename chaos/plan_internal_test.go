@@ -31,7 +31,7 @@ func TestWithoutALeewayTheProviderLosesNoAnswer(t *testing.T) {
 	s := settings{seed: 1, database: "sqlite", duration: time.Hour}
 	for _, d := range s.plan() {
 		if loses(d.fault.Name) {
-			t.Fatalf("the plan has %s", d)
+			t.Fatalf("the plan has the fault %s", d.fault.Name)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func render(s settings, e *evidence, v *verdict) string {
 		case cut, stall:
 			done["database: "+d.what]++
 		case disturb:
-			done["provider: "+d.fault.Name+" (requests)"] += d.fault.Times
+			done["provider: "+d.fault.Name]++
 		}
 	}
 	done["process frozen"] = len(e.naps)

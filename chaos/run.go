@@ -99,8 +99,8 @@ func (t *town) do(d deed) {
 		r.database.mend()
 	case disturb:
 		t.provider.Inject(d.fault)
-	case release:
-		t.provider.Release()
+	case heal:
+		t.provider.Heal()
 	}
 }
 
