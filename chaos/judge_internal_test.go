@@ -76,7 +76,8 @@ func TestJudgeFindsTheCauseOfALoss(t *testing.T) {
 		{diedInWindow, trial{tries: []providertest.Try{last}, dead: "x", endings: []ending{{"p", at(9*time.Second + time.Millisecond), "die@after-answer"}}}, true},
 		{noCause, trial{tries: []providertest.Try{last}, dead: "x", endings: []ending{{"p", at(9*time.Second + time.Millisecond), stoppedInOrder}}}, false},
 		{noCause, trial{tries: []providertest.Try{last}, dead: "x", endings: []ending{{"p", at(time.Minute), killedFromOutside}}}, false},
-		{frozenInWindow, trial{tries: []providertest.Try{last}, dead: "x", naps: []nap{{"p", at(8 * time.Second), at(20 * time.Second)}}}, false},
+		{frozenInWindow, trial{tries: []providertest.Try{last}, dead: "x", naps: []nap{{"p", at(8 * time.Second), at(20 * time.Second)}}}, true},
+		{noCause, trial{tries: []providertest.Try{last}, dead: "x", naps: []nap{{"p", at(8 * time.Second), at(12 * time.Second)}}}, false},
 		{answerLost, trial{tries: []providertest.Try{answerless}, dead: "x"}, false},
 		{storedAndLost, trial{tries: []providertest.Try{last}, dead: "x", commits: []time.Duration{10 * time.Second}}, false},
 		{givenUp, trial{tries: []providertest.Try{last}, commits: []time.Duration{10 * time.Second}}, false},
@@ -98,6 +99,7 @@ func TestJudgeFindsTheCauseOfALoss(t *testing.T) {
 }
 
 func TestJudgeFindsWhatNobodyLost(t *testing.T) {
+	refused := providertest.Try{Time: at(9 * time.Second), Token: "1", Outcome: providertest.DeadGrant}
 	again := providertest.Try{Time: at(19 * time.Second), Token: "1", Outcome: providertest.Leeway, UserAgent: "q"}
 	for says, c := range map[string]trial{
 		"before a third of the token's life":          {tries: []providertest.Try{rotated(9*time.Second, "1"), rotated(12*time.Second, "2")}},
@@ -106,7 +108,7 @@ func TestJudgeFindsWhatNobodyLost(t *testing.T) {
 		"had ended before, or were never":             {tries: []providertest.Try{rotated(9*time.Second, "1")}, refused: []misfit{{user: user(0), asked: at(2 * time.Second), used: at(3 * time.Second), end: at(time.Second)}}},
 		"spent refresh tokens were presented after t": {tries: []providertest.Try{rotated(9*time.Second, "1"), {Time: at(19 * time.Second), Token: "1", Outcome: providertest.Reused, UserAgent: "q"}}},
 		"are not told, with a reason":                 {lost: true, state: "active"},
-		"a dead grant was tried again":                {tries: []providertest.Try{{Time: at(9 * time.Second), Token: "1", Outcome: providertest.DeadGrant}}},
+		"1 times a dead grant was tried again":        {tries: []providertest.Try{refused, refused}},
 		"nothing was tried":                           {},
 	} {
 		if v := c.judge(time.Minute); !strings.Contains(strings.Join(v.broken, "\n"), says) {
