@@ -56,7 +56,7 @@ func (b *Broker) Reseal(ctx context.Context, project ProjectID, key string) (don
 		return 0, 0, err
 	}
 	for _, p := range providers {
-		sealed, changed := b.resealed(p.ClientSecret, p.SecretPlace(), key, &left)
+		sealed, changed := b.resealed("provider "+string(p.ID), p.ClientSecret, p.SecretPlace(), key, &left)
 		if !changed {
 			continue
 		}
@@ -84,6 +84,11 @@ func (b *Broker) Reseal(ctx context.Context, project ProjectID, key string) (don
 		if changed {
 			done++
 		}
+		if err != nil && KindOf(err) == Internal && ctx.Err() == nil { // this row's own trouble
+			left++
+			b.log.Error("a value could not be sealed anew and is left as it is", "of", "connection "+string(g.Connection), "error", err)
+			return nil
+		}
 		return err
 	})
 	return done, left, err
@@ -99,7 +104,7 @@ func (b *Broker) resealGrant(ctx context.Context, project ProjectID, id Connecti
 		if err != nil {
 			return false, err
 		}
-		sealed, changed := b.resealed(c.Grant, c.GrantPlace(), key, left)
+		sealed, changed := b.resealed("connection "+string(id), c.Grant, c.GrantPlace(), key, left)
 		if !changed {
 			return false, nil
 		}
@@ -115,7 +120,7 @@ func (b *Broker) resealGrant(ctx context.Context, project ProjectID, id Connecti
 }
 
 // resealed gives the value under the wanted key, and whether it is another one than before.
-func (b *Broker) resealed(v seal.Value, place []byte, key string, left *int) (seal.Value, bool) {
+func (b *Broker) resealed(of string, v seal.Value, place []byte, key string, left *int) (seal.Value, bool) {
 	if len(v) == 0 {
 		return v, false
 	}
@@ -130,7 +135,7 @@ func (b *Broker) resealed(v seal.Value, place []byte, key string, left *int) (se
 		}
 	}
 	*left++
-	b.log.Error("a value could not be sealed anew and is left as it is", "error", err)
+	b.log.Error("a value could not be sealed anew and is left as it is", "of", of, "error", err)
 	return v, false
 }
 

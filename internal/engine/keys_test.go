@@ -394,3 +394,13 @@ func TestKeysOfABackupAreOpenedAndNotMade(t *testing.T) {
 	}
 	wantKey(t, keys[0].Sealed, "k1") // as it was
 }
+
+func write(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // the umask may have taken from it
+		t.Fatal(err)
+	}
+}

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/keybearer/keybearer"
@@ -97,7 +99,7 @@ func (e *Engine) formerKeys(ctx context.Context) (current sqlstore.DataKey, form
 		former = append(former, formerKey{id: dataKeyID(k.Number), number: k.Number})
 	}
 	checks, err := e.store.KeyChecks(ctx)
-	for id := range checks {
+	for _, id := range slices.Sorted(maps.Keys(checks)) {
 		former = append(former, formerKey{id: id})
 	}
 	return stored[last], former, err
