@@ -20,3 +20,17 @@ func (m *Memory) GrantKeys(_ context.Context, project ProjectID, after Connectio
 	slices.SortFunc(keys, func(a, b GrantKey) int { return cmp.Compare(a.Connection, b.Connection) })
 	return keys[:min(len(keys), limit)], nil
 }
+
+// ReplaceGrants implements [ResealStore].
+func (m *Memory) ReplaceGrants(_ context.Context, connections []Connection) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range connections {
+		key := connectionKey{c.Project, c.ID}
+		if stored, ok := m.connections[key]; ok && stored.Version == c.Version {
+			stored.Grant, stored.Version = slices.Clone(c.Grant), stored.Version+1
+			m.connections[key] = stored
+		}
+	}
+	return nil
+}

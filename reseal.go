@@ -9,11 +9,15 @@ import (
 	"github.com/keybearer/keybearer/seal"
 )
 
-// ResealStore is a [ConnectionStore] that tells cheaply how its grants are sealed. [Broker.Reseal] needs one.
+// ResealStore is a [ConnectionStore] that tells cheaply how its grants are sealed, and exchanges many of
+// them at once. [Broker.Reseal] needs one.
 type ResealStore interface {
 	ConnectionStore
 	// GrantKeys lists up to limit connections that have a grant, ordered by ID, which follow on after.
 	GrantKeys(ctx context.Context, project ProjectID, after ConnectionID, limit int) ([]GrantKey, error)
+	// ReplaceGrants stores the Grant of each connection, and nothing else of it, where the stored version
+	// is still that of the connection; the version is raised by one. The others are passed over.
+	ReplaceGrants(ctx context.Context, connections []Connection) error
 }
 
 // GrantKey says with which key a connection's grant is sealed.
@@ -25,6 +29,9 @@ type GrantKey struct {
 
 const (
 	resealPage = 1000
+	// resealBatch is how many grants are stored at once: many cost little more than one, and others may
+	// write in between.
+	resealBatch = 100
 	// resealWait is how long one waits for another that works.
 	resealWait = time.Second
 	// resealLease is how long a Reseal that died keeps others from going on with its work.
@@ -36,10 +43,12 @@ const (
 // Reseal seals anew, with the key of that id, which must be the Sealer's default, what stores hold
 // under other keys: grants of connections and client secrets of providers. It counts what it changed.
 //
-// It works row by row while everything else goes on, never holds anything up, and may be stopped
-// anywhere: what is done is done, and the rest is found by the next call. Of several replicas one works
-// at a time; the others are told Conflict. What waits in flows and attempts is not touched, and gone
-// within Config.FlowLife. A value that does not open is logged, left as it is, and is part of left.
+// It works in small steps while everything else goes on, never holds anything up for long, and may be
+// stopped anywhere: what is done is done, and the rest is found by the next call. Call it until it counts
+// 0: a row that somebody else writes at the same time may stay as it is, and is counted. Of several
+// replicas one works at a time; the others are told Conflict. What waits in flows and attempts is not
+// touched, and gone within Config.FlowLife. A value that does not open is logged, left as it is, and is
+// part of left.
 func (b *Broker) Reseal(ctx context.Context, project ProjectID, key string) (done, left int, err error) {
 	waiting, cancel := context.WithTimeout(ctx, resealWait)
 	defer cancel()
@@ -69,8 +78,9 @@ func (b *Broker) Reseal(ctx context.Context, project ProjectID, key string) (don
 	}
 	b.shelf.clear()
 	extended := time.Now()
-	err = b.eachGrant(ctx, project, func(g GrantKey) error {
-		if g.Key == key {
+	var batch []Connection
+	store := func() error {
+		if len(batch) == 0 {
 			return nil
 		}
 		if time.Since(extended) > resealExtend {
@@ -80,43 +90,41 @@ func (b *Broker) Reseal(ctx context.Context, project ProjectID, key string) (don
 			extended = time.Now()
 			b.log.Info("sealing stored values anew", "key", key, "sealed_anew", done)
 		}
-		changed, err := b.resealGrant(ctx, project, g.Connection, key, &left)
-		if changed {
-			done++
+		if err := b.cfg.Connections.(ResealStore).ReplaceGrants(ctx, batch); err != nil { // eachGrant has seen that it is one
+			return err
 		}
-		if err != nil && KindOf(err) == Internal && ctx.Err() == nil { // this row's own trouble
-			left++
-			b.log.Error("a value could not be sealed anew and is left as it is", "of", "connection "+string(g.Connection), "error", err)
+		done += len(batch)
+		batch = batch[:0]
+		return nil
+	}
+	err = b.eachGrant(ctx, project, func(g GrantKey) error {
+		if g.Key == key {
 			return nil
 		}
-		return err
-	})
-	return done, left, err
-}
-
-// resealGrant reports whether it, or somebody who wrote the row meanwhile, sealed the grant anew.
-func (b *Broker) resealGrant(ctx context.Context, project ProjectID, id ConnectionID, key string, left *int) (bool, error) {
-	for range tries {
-		c, err := b.cfg.Connections.ConnectionByID(ctx, project, id)
-		if errors.Is(err, NotFound) {
-			return false, nil
+		c, err := b.cfg.Connections.ConnectionByID(ctx, project, g.Connection)
+		switch {
+		case errors.Is(err, NotFound):
+			return nil
+		case err != nil && KindOf(err) == Internal && ctx.Err() == nil: // this row's own trouble
+			b.unsealable("connection "+string(g.Connection), err, &left)
+			return nil
+		case err != nil:
+			return err
 		}
-		if err != nil {
-			return false, err
-		}
-		sealed, changed := b.resealed("connection "+string(id), c.Grant, c.GrantPlace(), key, left)
+		sealed, changed := b.resealed("connection "+string(c.ID), c.Grant, c.GrantPlace(), key, &left)
 		if !changed {
-			return false, nil
+			return nil
 		}
 		c.Grant = sealed
-		if _, err = b.cfg.Connections.PutConnection(ctx, c, c.Version); err == nil {
-			return true, nil
+		if batch = append(batch, c); len(batch) < resealBatch {
+			return nil
 		}
-		if !errors.Is(err, Conflict) {
-			return false, err
-		}
+		return store()
+	})
+	if err == nil {
+		err = store()
 	}
-	return false, nil // it is in lively use, and the next call finds it, if that is still needed
+	return done, left, err
 }
 
 // resealed gives the value under the wanted key, and whether it is another one than before.
@@ -134,9 +142,13 @@ func (b *Broker) resealed(of string, v seal.Value, place []byte, key string, lef
 			return sealed, !bytes.Equal(sealed, v)
 		}
 	}
+	b.unsealable(of, err, left)
+	return v, false
+}
+
+func (b *Broker) unsealable(of string, err error, left *int) {
 	*left++
 	b.log.Error("a value could not be sealed anew and is left as it is", "of", of, "error", err)
-	return v, false
 }
 
 // SealedBy counts, by the id of the key that sealed them, the grants of connections and the client

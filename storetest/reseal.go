@@ -10,6 +10,7 @@ import (
 func resealExam() []question {
 	return []question{
 		{"GrantKeys", resealGrantKeys},
+		{"ReplaceGrants", resealReplaceGrants},
 	}
 }
 
@@ -41,4 +42,27 @@ func resealGrantKeys(t *testing.T, s Stores) {
 	if rest := must[[]keybearer.GrantKey](t)(s.Reseal.GrantKeys(ctx, project, want[3].Connection, 100)); len(rest) > 0 {
 		t.Errorf("after the last: got %v, want nothing", rest)
 	}
+}
+
+// A grant is exchanged only in the version that was read, and everything else stays as it is.
+func resealReplaceGrants(t *testing.T, s Stores) {
+	ctx := t.Context()
+	put := must[keybearer.Connection](t)
+	first, second := put(s.Reseal.PutConnection(ctx, connection(1), 0)), put(s.Reseal.PutConnection(ctx, connection(2), 0))
+	newer := put(s.Reseal.PutConnection(ctx, second, second.Version))
+	must[keybearer.Connection](t)(s.Reseal.Connection(ctx, first.Ref)) // it may be remembered somewhere
+	gone := connection(3)
+	gone.Version = 1
+
+	change := []keybearer.Connection{first, second, gone}
+	for i := range change {
+		change[i].Grant, change[i].Reason = seal.Value("sealed anew"), "not to be stored"
+	}
+	ok(t, s.Reseal.ReplaceGrants(ctx, change))
+	want := first
+	want.Grant, want.Version = seal.Value("sealed anew"), first.Version+1
+	same(t, "the exchanged one", put(s.Reseal.Connection(ctx, first.Ref)), want)
+	same(t, "the one that was written meanwhile", put(s.Reseal.Connection(ctx, second.Ref)), newer)
+	_, err := s.Reseal.Connection(ctx, gone.Ref)
+	wantKind(t, "the one that is not there", err, keybearer.NotFound)
 }

@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 //	secretof FILE NAME  puts the API key that a first start printed into FILE into the variable NAME
 //	idof FILE KEY NAME  puts the id of the first API key of that name, as listed in FILE, into the variable NAME
 //	mode FILE BITS      checks a file's permissions
+//	fill CONFIG DIR N   stores N connections in the database of a data folder, while no engine runs on it
+//	sealed KEY N        waits until at least N values are sealed with a key
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -40,6 +42,8 @@ func TestScripts(t *testing.T) {
 			"secretof": secretofCommand,
 			"idof":     idofCommand,
 			"mode":     modeCommand,
+			"fill":     fillCommand,
+			"sealed":   sealedCommand,
 		},
 	})
 }

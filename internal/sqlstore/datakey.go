@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 
@@ -22,6 +23,8 @@ const (
 	// The head of a sealed value, with the id of its key, is at most its first 66 bytes.
 	grantKeys = `SELECT id, substr(sealed_grant, 1, 66) FROM connections
 		WHERE project = $1 AND id > $2 AND sealed_grant IS NOT NULL ORDER BY id LIMIT $3`
+
+	grantReplace = `UPDATE connections SET sealed_grant = $4, version = version + 1 WHERE project = $1 AND id = $2 AND version = $3`
 
 	waitingUnder = `SELECT (SELECT count(*) FROM flows WHERE substr(sealed_grant, 1, $1) = $2)
 		+ (SELECT count(*) FROM attempts WHERE substr(sealed_verifier, 1, $1) = $2)`
@@ -80,6 +83,27 @@ func (db *DB) GrantKeys(ctx context.Context, project keybearer.ProjectID, after 
 		return k, nil
 	}, grantKeys, project, after, limit)
 	return keys, db.failure("reading with which keys grants are sealed", err)
+}
+
+// ReplaceGrants implements [keybearer.ResealStore], in one transaction.
+func (db *DB) ReplaceGrants(ctx context.Context, connections []keybearer.Connection) error {
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		replace, err := tx.PrepareContext(ctx, grantReplace)
+		if err != nil {
+			return err
+		}
+		defer replace.Close()
+		for _, c := range connections {
+			if _, err := replace.ExecContext(ctx, c.Project, c.ID, c.Version, blob(c.Grant)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, c := range connections {
+		db.caches.forgetConnection(c.Ref)
+	}
+	return db.failure("storing grants that were sealed anew", err)
 }
 
 // WaitingUnder counts what flows and attempts hold that is sealed with the key of that id. All of it is
