@@ -76,6 +76,7 @@ func (e *Engine) reseal(ctx context.Context) time.Time {
 		return soon // rows may have come meanwhile that were sealed before
 	}
 	if e.now().Before(settled) {
+		e.log.Info("former keys are kept for the authorizations that are in progress", "until", settled)
 		return settled
 	}
 	if err := e.dropKeys(ctx, former); err != nil {

@@ -226,6 +226,9 @@ func TestOlderDatabaseIsTakenOverAndLaterRotated(t *testing.T) {
 	wantSealedBy(t, path, "data:1", 1, rootKey("k0"), defaultKey("k1")) // the flow is left alone
 
 	// Both root keys stay needed for two hours, and for as long as anything is sealed with them.
+	e = start(t, path, time.Hour, rootKey("k0"), defaultKey("k1"))
+	e.waitFor(t, "former keys are kept", "until=2026-03-01T14:00:00")
+	e.stop()
 	for _, keys := range [][]config.RootKey{{defaultKey("k1")}, {defaultKey("k0")}} {
 		if _, err := tryStart(t, path, time.Hour, keys...); err == nil || !strings.Contains(err.Error(), "is missing") {
 			t.Errorf("started with %s alone: %v", keys[0].ID, err)
