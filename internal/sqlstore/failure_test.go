@@ -212,8 +212,10 @@ func TestDamagedDatabase(t *testing.T) {
 	}
 }
 
-func TestCancelledCallsDoNothing(t *testing.T) {
-	db := open(t, sqlstore.Config{})
+func TestCancelledCallsDoNothing(t *testing.T) { onBoth(t, cancelledCalls) }
+
+func cancelledCalls(t *testing.T, cfg sqlstore.Config) {
+	db := open(t, cfg)
 	c := put(t, db, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

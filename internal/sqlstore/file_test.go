@@ -147,8 +147,10 @@ func TestSecondEngineIsRefused(t *testing.T) {
 	refused(t, sqlstore.Config{Path: path, Exclusive: true}, keybearer.Conflict, "another engine") // in the same process
 }
 
-func TestClosedDatabaseSaysSo(t *testing.T) {
-	db := open(t, sqlstore.Config{})
+func TestClosedDatabaseSaysSo(t *testing.T) { onBoth(t, closedDatabase) }
+
+func closedDatabase(t *testing.T, cfg sqlstore.Config) {
+	db := open(t, cfg)
 	for range 2 {
 		if err := db.Close(); err != nil {
 			t.Fatal(err)

@@ -19,9 +19,11 @@ import (
 
 func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
-func TestKeyChecks(t *testing.T) {
+func TestKeyChecks(t *testing.T) { onBoth(t, keyChecks) }
+
+func keyChecks(t *testing.T, cfg sqlstore.Config) {
 	ctx := t.Context()
-	db := open(t, sqlstore.Config{})
+	db := open(t, cfg)
 	if checks, err := db.KeyChecks(ctx); err != nil || len(checks) != 0 {
 		t.Fatalf("got %v, %v of a new database, want none", checks, err)
 	}
@@ -65,9 +67,11 @@ func event(n int) keybearer.Event {
 	}
 }
 
-func TestEvents(t *testing.T) {
+func TestEvents(t *testing.T) { onBoth(t, events) }
+
+func events(t *testing.T, cfg sqlstore.Config) {
 	ctx := t.Context()
-	db := open(t, sqlstore.Config{})
+	db := open(t, cfg)
 	other := event(3)
 	other.Project, other.Actor, other.Action, other.User, other.Provider = "p2", "browser", keybearer.ActionStart, "bob", "atlassian"
 	other.Connection, other.Flow, other.Outcome = "conn_2", "ac_2", string(keybearer.NotFound)
@@ -120,9 +124,11 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-func TestPrune(t *testing.T) {
+func TestPrune(t *testing.T) { onBoth(t, prune) }
+
+func prune(t *testing.T, cfg sqlstore.Config) {
 	ctx := t.Context()
-	db := open(t, sqlstore.Config{})
+	db := open(t, cfg)
 	now := noon().Add(100 * time.Hour)
 	must := func(err error) {
 		t.Helper()
@@ -163,9 +169,11 @@ func TestPrune(t *testing.T) {
 	must(err)
 }
 
-func TestPruneDeadConnections(t *testing.T) {
+func TestPruneDeadConnections(t *testing.T) { onBoth(t, pruneDeadConnections) }
+
+func pruneDeadConnections(t *testing.T, cfg sqlstore.Config) {
 	ctx := t.Context()
-	db := open(t, sqlstore.Config{Exclusive: true})
+	db := open(t, cfg)
 	day := 24 * time.Hour
 	for i, c := range []keybearer.Connection{
 		{State: keybearer.ConnectionReauthorize, UpdatedAt: noon().Add(-91 * day)},                     // dead for long
@@ -204,8 +212,10 @@ func TestPruneDeadConnections(t *testing.T) {
 	}
 }
 
-func TestPruneManyInSteps(t *testing.T) {
-	db := open(t, sqlstore.Config{})
+func TestPruneManyInSteps(t *testing.T) { onBoth(t, pruneManyInSteps) }
+
+func pruneManyInSteps(t *testing.T, cfg sqlstore.Config) {
+	db := open(t, cfg)
 	const count = 1203
 	err := db.WriteEvents(t.Context(), func(yield func(keybearer.Event, int64) bool) {
 		for i := range count {
@@ -242,9 +252,11 @@ func TestDeletedValuesLeaveTheFile(t *testing.T) {
 	storetest.NoPlaintext(t, dir, "canary-value-canary-value-")
 }
 
-func TestImportConnections(t *testing.T) {
+func TestImportConnections(t *testing.T) { onBoth(t, importConnections) }
+
+func importConnections(t *testing.T, cfg sqlstore.Config) {
 	ctx := t.Context()
-	db := open(t, sqlstore.Config{Exclusive: true})
+	db := open(t, cfg)
 	const count = 1001 // a batch and one more
 	imported, err := db.ImportConnections(ctx, func(yield func(keybearer.Connection) bool) {
 		for i := range count {
