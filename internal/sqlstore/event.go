@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,21 +50,17 @@ type EventFilter struct {
 // none.
 func (db *DB) WriteEvents(ctx context.Context, events iter.Seq2[keybearer.Event, int64]) error {
 	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, eventInsert)
-		if err != nil {
-			return err
-		}
-		defer insert.Close()
+		sink := &inserts{to: tx, table: "events"}
 		for e, times := range events {
 			id, err := eventID()
 			if err != nil {
 				return err
 			}
-			if _, err := insert.ExecContext(ctx, eventValues(id, e, times)...); err != nil {
+			if err := sink.add(ctx, strings.Split(eventColumns, ", "), eventValues(id, e, times)); err != nil {
 				return err
 			}
 		}
-		return nil
+		return sink.flush(ctx)
 	})
 	return db.failure("writing the audit", err)
 }

@@ -72,14 +72,30 @@ func (p *pool) do(ctx context.Context, again func(fate) bool, call func(ctx cont
 		defer cancel()
 		ctx = limited
 	}
-	err := call(ctx)
-	for n := 1; err != nil && n < tries && ctx.Err() == nil && again(p.dialect.fate(err)); n++ {
-		err = call(ctx)
+	var err error
+	for range tries {
+		if err = call(ctx); err == nil {
+			return nil
+		}
+		f := p.dialect.fate(err)
+		if f == cut {
+			p.renew()
+		}
+		if ctx.Err() != nil || !again(f) {
+			break
+		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) { // the limit's, or that of connecting: the caller's is not seen here
 		err = fmt.Errorf("%w (%v)", errLate, err)
 	}
 	return err
+}
+
+// renew closes the connections that nobody uses: where one was cut, as by a server that starts again,
+// the others are likely cut, too, and each would cost a call its answer.
+func (p *pool) renew() {
+	p.SetMaxIdleConns(0)
+	p.SetMaxIdleConns(cap(p.turn))
 }
 
 func writingAgain(f fate) bool { return f == undone }
@@ -129,8 +145,9 @@ func (p *pool) returning(ctx context.Context, text string, column any, args ...a
 func (p *pool) transact(ctx context.Context, fn func(ctx context.Context, tx *sql.Tx) error) error {
 	return p.do(ctx, writingAgain, func(ctx context.Context) error {
 		tx, err := p.BeginTx(ctx, nil)
-		for n := 1; err != nil && n < tries && ctx.Err() == nil && p.dialect.fate(err) == cut; n++ {
-			tx, err = p.BeginTx(ctx, nil) // nothing was done yet
+		for n := 1; err != nil && n < tries && ctx.Err() == nil && p.dialect.fate(err) == cut; n++ { // nothing was done yet
+			p.renew()
+			tx, err = p.BeginTx(ctx, nil)
 		}
 		if err != nil {
 			return err
