@@ -29,6 +29,7 @@ const (
 func openPostgres(ctx context.Context, p *config.Postgres, log *slog.Logger) (*sqlstore.DB, error) {
 	patience, cancel := context.WithTimeout(ctx, databasePatience)
 	defer cancel()
+	began := time.Now()
 	for told := false; ; told = true {
 		db, err := sqlstore.Open(ctx, sqlstore.Config{Postgres: postgresURL(p)})
 		if err == nil || !errors.Is(err, keybearer.Unavailable) {
@@ -38,7 +39,7 @@ func openPostgres(ctx context.Context, p *config.Postgres, log *slog.Logger) (*s
 			log.Warn("the database cannot be used yet; trying again for a while", "for", databasePatience, "error", err)
 		}
 		if !wait(patience, databasePause) {
-			return nil, fmt.Errorf("after %v of trying: %w", databasePatience, err)
+			return nil, fmt.Errorf("after %v of trying: %w", time.Since(began).Round(time.Second), err)
 		}
 	}
 }

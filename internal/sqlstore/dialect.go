@@ -32,6 +32,8 @@ type dialect struct {
 	// diagnose gives an error of the driver its kind, and advice for the person who runs the database
 	// of this name. Without advice the error is not one that it knows.
 	diagnose func(name string, err error) (keybearer.Kind, string)
+	// detail is what the driver says, as it may be shown behind the advice.
+	detail func(err error) error
 	// fate says what became of a call that ended in an error of the driver.
 	fate func(err error) fate
 	// telling makes a statement tell the engines that listen on a channel (see Listen) that it changed

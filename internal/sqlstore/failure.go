@@ -23,7 +23,7 @@ func (db *DB) failure(doing string, err error) error {
 	}
 	kind, advice := db.diagnose(err)
 	if advice != "" {
-		err = fmt.Errorf("%s (%w)", advice, err)
+		err = fmt.Errorf("%s (%w)", advice, db.dialect.detail(err))
 	}
 	return &keybearer.Error{Kind: kind, Op: doing, Err: err}
 }
@@ -35,7 +35,7 @@ func (db *DB) diagnose(err error) (keybearer.Kind, string) {
 	case errors.Is(err, errBusy):
 		return keybearer.Unavailable, "too much waits for the database: try again, and look at why it is slow"
 	case errors.Is(err, errLate):
-		return keybearer.Unavailable, "the database " + db.name + " does not answer: check that it runs, and the way to it"
+		return keybearer.Unavailable, "the database does not answer: check that its server runs, and the way to it"
 	}
 	return db.dialect.diagnose(db.name, err)
 }

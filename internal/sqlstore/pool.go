@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 )
@@ -86,7 +85,7 @@ func (p *pool) do(ctx context.Context, again func(fate) bool, call func(ctx cont
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) { // the limit's, or that of connecting: the caller's is not seen here
-		err = fmt.Errorf("%w (%v)", errLate, err)
+		err = errLate
 	}
 	return err
 }

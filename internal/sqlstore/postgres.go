@@ -47,6 +47,7 @@ func postgresDialect() *dialect {
 			return err
 		},
 		diagnose: diagnosePostgres,
+		detail:   placeless,
 		fate:     postgresFate,
 		telling: func(text, channel, column string) string {
 			return "WITH changed AS (" + text + " RETURNING " + column + ") SELECT pg_notify('" + channel + "', " + column + ") FROM changed"

@@ -5,19 +5,19 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/keybearer/keybearer"
 )
 
-// diagnosePostgres reads the codes of appendix A of PostgreSQL's manual. What the driver says of a
-// connection names user, database and host, never a password.
-func diagnosePostgres(name string, err error) (keybearer.Kind, string) {
+// diagnosePostgres reads the codes of appendix A of PostgreSQL's manual.
+func diagnosePostgres(_ string, err error) (keybearer.Kind, string) {
 	failed, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		if postgresFate(err) == cut {
-			return keybearer.Unavailable, "the PostgreSQL database " + name + " cannot be reached: check that the server runs, and the way to it"
+			return keybearer.Unavailable, "the PostgreSQL database cannot be reached: check that the server runs, and the way to it"
 		}
 		return keybearer.Internal, ""
 	}
@@ -80,4 +80,32 @@ func postgresFate(err error) fate {
 		return cut
 	}
 	return settled
+}
+
+// withoutPlace is an error whose text leaves out where the server is and who we are there: such texts
+// reach whoever calls the API, also without a key. The log of the start names the place.
+type withoutPlace struct {
+	error
+	text string
+}
+
+func (e withoutPlace) Error() string { return e.text }
+
+func (e withoutPlace) Unwrap() error { return e.error }
+
+// placeless takes the place out of what the driver and the network say.
+func placeless(err error) error {
+	if _, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return err
+	}
+	if failed, ok := errors.AsType[*net.DNSError](err); ok {
+		return withoutPlace{err, failed.Err}
+	}
+	if failed, ok := errors.AsType[syscall.Errno](err); ok {
+		return withoutPlace{err, failed.Error()}
+	}
+	if postgresFate(err) == cut {
+		return withoutPlace{err, "the connection broke"}
+	}
+	return err
 }

@@ -26,6 +26,7 @@ func sqliteDialect() *dialect {
 		},
 		alone:    func(context.Context, *sql.Tx, string) error { return nil },
 		diagnose: diagnoseSQLite,
+		detail:   func(err error) error { return err },
 		fate:     func(error) fate { return settled },
 		telling:  func(text, _, _ string) string { return text }, // nobody listens to a file
 	}
