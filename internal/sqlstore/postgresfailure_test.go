@@ -125,6 +125,7 @@ func TestPostgresCutInTheMiddleOfWrites(t *testing.T) {
 	var (
 		answered [count]int64
 		failed   [count]int
+		written  = make(chan struct{}, 1)
 		all      sync.WaitGroup
 	)
 	for i := range count {
@@ -137,6 +138,10 @@ func TestPostgresCutInTheMiddleOfWrites(t *testing.T) {
 				switch {
 				case err == nil:
 					c, answered[i] = stored, stored.Version
+					select {
+					case written <- struct{}{}:
+					default:
+					}
 				case ctx.Err() != nil:
 				default:
 					failed[i]++
@@ -149,6 +154,9 @@ func TestPostgresCutInTheMiddleOfWrites(t *testing.T) {
 		})
 	}
 	for range 20 {
+		for range count { // each may go on for a while
+			<-written
+		}
 		if err := server.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cutme'"); err != nil {
 			t.Fatal(err)
 		}
