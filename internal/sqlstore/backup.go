@@ -106,7 +106,7 @@ func (db *DB) backupInto(ctx context.Context, path string, m *Manifest) (err err
 		return err
 	}
 	defer func() { _ = to.Rollback() }()
-	if m.Contents, err = copyTables(ctx, from, to, false); err != nil {
+	if m.Contents, err = copyTables(ctx, from, to, file.dialect, false); err != nil {
 		return err
 	}
 	if err := (&mark{State: markBackup, At: m.At, Program: m.Program, Contents: m.Contents}).put(ctx, to); err != nil {

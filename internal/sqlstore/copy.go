@@ -59,26 +59,23 @@ func (c Contents) Tables() []string {
 	return names
 }
 
-const (
-	// copyRows and copyBytes bound what is kept in memory on the way.
-	copyRows  = 100
-	copyBytes = 1 << 20
-)
+// copyBytes bounds what waits to be written in one statement.
+const copyBytes = 1 << 20
 
 // copyTables carries the rows of one transaction into another, of databases with the same schema, and
-// says what it carried.
-func copyTables(ctx context.Context, from, to *sql.Tx, passing bool) (Contents, error) {
+// says what it carried. The dialect is that of the database that is written.
+func copyTables(ctx context.Context, from, to *sql.Tx, d *dialect, passing bool) (Contents, error) {
 	contents := Contents{}
 	for _, t := range copiedTables() {
 		if t.passing && !passing {
 			continue
 		}
-		sink := &inserts{to: to, table: t.name}
+		sink := &inserts{to: to, table: t.name, bunch: d.bunch}
 		digest, err := eachRow(ctx, from, t.name, sink.add)
 		if err == nil {
 			err = sink.flush(ctx)
 		}
-		if err != nil {
+		if err = errors.Join(err, sink.close()); err != nil {
 			return nil, fmt.Errorf("copying the table %s: %w", t.name, err)
 		}
 		contents[t.name] = digest
@@ -148,14 +145,16 @@ func eachRow(ctx context.Context, tx *sql.Tx, table string, use func(ctx context
 	return sum.digest(), rows.Err()
 }
 
-// inserts writes rows many at a time: a round trip to a server for each would cost more than the rest.
+// inserts writes rows, some at a time.
 type inserts struct {
 	to      *sql.Tx
 	table   string
+	bunch   int // how many rows a statement writes at most
 	columns []string
 	args    []any
 	rows    int
 	bytes   int
+	whole   *sql.Stmt // for a whole bunch
 }
 
 func (b *inserts) add(ctx context.Context, columns []string, row []any) error {
@@ -170,34 +169,49 @@ func (b *inserts) add(ctx context.Context, columns []string, row []any) error {
 			b.bytes += len(value)
 		}
 	}
-	if b.rows >= copyRows || b.bytes >= copyBytes {
+	if b.rows >= b.bunch || b.bytes >= copyBytes {
 		return b.flush(ctx)
 	}
 	return nil
 }
 
-func (b *inserts) flush(ctx context.Context) error {
-	if b.rows == 0 {
+func (b *inserts) flush(ctx context.Context) (err error) {
+	switch {
+	case b.rows == 0:
 		return nil
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "INSERT INTO %s (%s) VALUES ", b.table, strings.Join(b.columns, ", "))
-	for i := range b.args {
-		switch i % len(b.columns) {
-		case 0:
-			if i > 0 {
-				text.WriteString("), ")
+	case b.rows < b.bunch:
+		_, err = b.to.ExecContext(ctx, b.text(), b.args...)
+	default:
+		if b.whole == nil {
+			if b.whole, err = b.to.PrepareContext(ctx, b.text()); err != nil {
+				return err
 			}
-			text.WriteString("(")
-		default:
-			text.WriteString(", ")
 		}
-		fmt.Fprintf(&text, "$%d", i+1)
+		_, err = b.whole.ExecContext(ctx, b.args...)
 	}
-	text.WriteString(")")
-	_, err := b.to.ExecContext(ctx, text.String(), b.args...)
+	clear(b.args)
 	b.args, b.rows, b.bytes = b.args[:0], 0, 0
 	return err
+}
+
+func (b *inserts) close() error {
+	if b.whole == nil {
+		return nil
+	}
+	return b.whole.Close()
+}
+
+// text is a statement for as many rows as wait.
+func (b *inserts) text() string {
+	rows := make([]string, b.rows)
+	for i := range rows {
+		places := make([]string, len(b.columns))
+		for j := range places {
+			places[j] = fmt.Sprintf("$%d", i*len(b.columns)+j+1)
+		}
+		rows[i] = "(" + strings.Join(places, ", ") + ")"
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES %s", b.table, strings.Join(b.columns, ", "), strings.Join(rows, ", "))
 }
 
 // sum adds up rows for a [Digest].

@@ -240,6 +240,22 @@ func TestFailedBackupLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestBackupOnAFullDiskLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	backups := filepath.Join(dir, "backups")
+	if err := os.Mkdir(backups, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "fullbackup", filepath.Join(dir, "keybearer.db"))
+	done := p.lines.Scan() && p.lines.Text() == "done"
+	if err := p.Wait(); err != nil || !done {
+		t.Errorf("got %v, done: %v", err, done)
+	}
+	if left, err := os.ReadDir(backups); err != nil || len(left) != 0 {
+		t.Errorf("got %v, %v, want nothing of the backup left", left, err)
+	}
+}
+
 // follow writes a number into a setting and then a row of that number into a later table, without end.
 func follow(ctx context.Context, path string, out io.Writer) error {
 	db, err := sqlstore.Open(ctx, sqlstore.Config{Path: path, Exclusive: true})

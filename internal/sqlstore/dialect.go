@@ -25,6 +25,9 @@ type dialect struct {
 	// lockTables makes a transaction the only one that reads or writes tables, to the end; the
 	// text has a place for their names. It is empty where a transaction that writes is alone anyway.
 	lockTables string
+	// bunch is how many rows a copy writes with one statement: over a network a statement for each would
+	// cost more than all the rest, and in the process one with many parameters does.
+	bunch int
 	// notOurs is what to do about a database of another program.
 	notOurs string
 	// migrations prepares goose for this database.

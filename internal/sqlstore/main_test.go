@@ -30,10 +30,11 @@ func TestMain(m *testing.M) {
 // parts are what other processes do with the database at a path.
 func parts() map[string]func(ctx context.Context, path string, out io.Writer) error {
 	return map[string]func(context.Context, string, io.Writer) error{
-		"hold":   hold,
-		"full":   full,
-		"follow": follow,
-		"move":   move,
+		"hold":       hold,
+		"full":       full,
+		"fullbackup": fullBackup,
+		"follow":     follow,
+		"move":       move,
 	}
 }
 

@@ -39,6 +39,7 @@ func postgresDialect() *dialect {
 		tables: `SELECT count(*), count(CASE WHEN table_name = $1 THEN 1 END) FROM information_schema.tables
 			WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'`,
 		passOver:   " FOR UPDATE SKIP LOCKED",
+		bunch:      100,
 		lockTables: "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE",
 		notOurs:    "name another database, or a schema that is empty, with ?search_path=",
 		migrations: postgresMigrations,

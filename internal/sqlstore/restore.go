@@ -71,7 +71,7 @@ func (db *DB) fill(ctx context.Context, source *DB, passing bool, last func(tx *
 	if err := empty(ctx, to); err != nil {
 		return err
 	}
-	contents, err := copyTables(ctx, from, to, passing)
+	contents, err := copyTables(ctx, from, to, db.dialect, passing)
 	if err != nil {
 		return err
 	}

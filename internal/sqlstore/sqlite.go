@@ -20,6 +20,7 @@ func sqliteDialect() *dialect {
 	return &dialect{
 		now:     "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
 		tables:  "SELECT count(*), count(CASE WHEN name = $1 THEN 1 END) FROM sqlite_master WHERE type = 'table'",
+		bunch:   1,
 		notOurs: "name another file, or move this one away",
 		migrations: func() (goose.Dialect, []goose.ProviderOption, error) {
 			return goose.DialectSQLite3, nil, nil
