@@ -160,6 +160,29 @@ func TestGrantThatCouldNotBeStoredIsStoredWhenTheBrokerCloses(t *testing.T) {
 	}
 }
 
+// A grant may wait for longer than its key is kept.
+func TestGrantThatWaitedToBeStoredIsStoredUnderTheNewestKey(t *testing.T) {
+	memory := keybearer.NewMemory()
+	disk, ring := &fullDisk{ConnectionStore: memory}, keyring(t, "former")
+	disk.roomForJournal.Store(true)
+	h := open(t, change{config: func(c *keybearer.Config) { c.Connections, c.Sealer = disk, ring }})
+	h.connect("read")
+	h.clock.Advance(2 * time.Hour)
+	disk.full.Store(true)
+	_, err := h.app.Token(t.Context(), ref())
+	wantKind(t, err, keybearer.Unavailable)
+	if err := ring.Add(seal.Key{ID: "newest", Default: true, Secret: secret.New("the newest key of this test")}); err != nil {
+		t.Fatal(err)
+	}
+	disk.full.Store(false)
+	if err := h.broker.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ids := sealedBy(t, memory); ids["newest"] != 1 {
+		t.Errorf("got %v, want the grant under the newest key", ids)
+	}
+}
+
 func TestConsentWithoutRefreshTokenTakesTheOneThatWaitsToBeStored(t *testing.T) {
 	disk := &fullDisk{ConnectionStore: keybearer.NewMemory()}
 	disk.roomForJournal.Store(true)

@@ -114,6 +114,9 @@ func (b *Broker) storeUnsaved(ctx context.Context, id ConnectionID) error {
 	if err != nil {
 		return err
 	}
+	if h.Grant, err = b.sealGrant(h.grant, h.GrantPlace()); err != nil { // the key from then may be a former one by now
+		return err
+	}
 	_, err = b.overlay(ctx, h, u.spent, 0)
 	if err == nil || errors.Is(err, NotFound) || errors.Is(err, Reauthorize) {
 		b.unsaved.CompareAndDelete(id, left)

@@ -146,3 +146,37 @@ func TestPostgresClocksMayDiffer(t *testing.T) {
 		t.Error("the replica with the right time told that it is wrong")
 	}
 }
+
+// The data key is replaced at one replica while both give tokens.
+func TestPostgresReplicasShareARotation(t *testing.T) {
+	l := newLab(t)
+	storage := storedAt(postgrestest.Database(t))
+	first, second := l.replica(t, storage), l.replica(t, storage)
+	const users = 20
+	for i := range users {
+		a := must[keybearer.Authorization](t)(first.Authorize(t.Context(), ask(fmt.Sprint("user", i))))
+		l.consent(t, a.URL, first, second)
+	}
+	rotated := must[api.SealingKey](t)(first.RotateKeys(t.Context()))
+	if rotated.ID != "data:2" || !rotated.Default {
+		t.Fatalf("got %+v, want the default data:2", rotated)
+	}
+	newcomer := must[keybearer.Authorization](t)(first.Authorize(t.Context(), ask("newcomer"))) // under the new key, finished where it is not known
+	l.consent(t, newcomer.URL, first, second)
+	until(t, "everything to be sealed anew", func() bool {
+		for _, r := range []*replica{first, second} {
+			for i := range users {
+				a := must[keybearer.Authorization](t)(r.Authorize(t.Context(), ask(fmt.Sprint("user", i))))
+				if a.Status != keybearer.AuthorizationCompleted || a.Token == nil {
+					t.Fatalf("got %+v, want a token throughout", a)
+				}
+			}
+		}
+		for _, k := range must[[]api.SealingKey](t)(second.SealingKeys(t.Context())) {
+			if k.ID == "data:2" {
+				return k.Values == users+1
+			}
+		}
+		return false
+	})
+}
