@@ -173,6 +173,9 @@ func (e *Engine) warn(cfg *config.Config) {
 		e.log.Warn("nobody verifies who consents: whoever opens an authorization link connects his account to the user it was made for. " +
 			"Set auth.session_verification.verifier_url, or leave the section out to use the engine's own sign-in")
 	}
+	if e.store.InTheClear() {
+		e.log.Warn("the way to the database may be in the clear, and nobody checks that it is the right server: set sslmode=verify-full for storage.postgres")
+	}
 	if cfg.API.Development {
 		e.log.Warn("api.development is on: plain http and private addresses are permitted for providers. Do not let others reach this engine")
 	}

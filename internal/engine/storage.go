@@ -31,6 +31,7 @@ type store interface {
 	Prune(ctx context.Context, now time.Time, keep sqlstore.Retention) (sqlstore.Pruned, error)
 	Ping(ctx context.Context) error
 	Clock(ctx context.Context) (time.Time, error)
+	InTheClear() bool
 	Listen(ctx context.Context, tell func(sqlstore.News)) error
 	Close() error
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -165,4 +167,17 @@ func permanent(err error) error {
 		}
 	}
 	return err
+}
+
+// InTheClear reports whether the way to the server may be without TLS although it leaves this machine.
+func (db *DB) InTheClear() bool {
+	if db.server == nil {
+		return false
+	}
+	ways := []*pgconn.FallbackConfig{{Host: db.server.Host, TLSConfig: db.server.TLSConfig}}
+	return slices.ContainsFunc(append(ways, db.server.Fallbacks...), func(way *pgconn.FallbackConfig) bool {
+		ip := net.ParseIP(way.Host)
+		local := way.Host == "localhost" || strings.HasPrefix(way.Host, "/") || ip != nil && ip.IsLoopback()
+		return way.TLSConfig == nil && !local
+	})
 }

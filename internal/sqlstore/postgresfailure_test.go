@@ -374,3 +374,14 @@ func TestPostgresClock(t *testing.T) {
 		t.Errorf("got %v, %v, want about now", now, err)
 	}
 }
+
+func TestPostgresTellsAWayInTheClear(t *testing.T) {
+	server, cfg := postgrestest.Shared(t), onPostgres(t)
+	if open(t, cfg).InTheClear() {
+		t.Error("a way within this machine is said to be in the clear")
+	}
+	away := at(strings.Replace(cfg.Postgres.Reveal(), server.Address(), server.Address()+",db.example.com:5432", 1))
+	if !open(t, away).InTheClear() {
+		t.Error("a way without TLS to another machine is not told")
+	}
+}
