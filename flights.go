@@ -97,6 +97,7 @@ type cooldowns struct {
 }
 
 type cooldown struct {
+	at       time.Time
 	until    time.Time
 	failures int
 	err      error
@@ -117,18 +118,19 @@ func (c *cooldowns) failed(id ConnectionID, now time.Time, wish time.Duration, e
 	}
 	last := c.until[id]
 	pause := min(firstCooldown<<min(last.failures, 10), longCooldown)
-	c.until[id] = cooldown{until: now.Add(max(pause, wish)), failures: last.failures + 1, err: err}
+	c.until[id] = cooldown{at: now, until: now.Add(max(pause, wish)), failures: last.failures + 1, err: err}
 }
 
-// cooling tells the failure that a connection still pauses after, or nil.
-func (c *cooldowns) cooling(id ConnectionID, now time.Time) error {
+// cooling tells the failure that a connection still pauses after, for so long at most, or nil.
+func (c *cooldowns) cooling(id ConnectionID, now time.Time, atMost time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last, ok := c.until[id]
-	if !ok || !now.Before(last.until) {
+	pause := min(last.until.Sub(now), last.at.Sub(now)+atMost)
+	if !ok || pause <= 0 {
 		return nil
 	}
-	return &Error{Kind: KindOf(last.err), Err: last.err, RetryAfter: last.until.Sub(now)}
+	return &Error{Kind: KindOf(last.err), Err: last.err, RetryAfter: pause}
 }
 
 func (c *cooldowns) worked(id ConnectionID) {

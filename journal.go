@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/keybearer/keybearer/secret"
@@ -31,6 +32,27 @@ func (r *Rotation) restored() bool { return r.Open() && r.Attempt == 0 }
 
 // urgent reports whether the entry has to be settled while the provider's leeway lasts.
 func (r *Rotation) urgent() bool { return r.Open() && !r.restored() }
+
+// pressing reports whether an open entry cannot wait until its provider has recovered: a third of the
+// leeway is over, and the grant ends with the rest.
+func (b *Broker) pressing(c *Connection, p *Provider) bool {
+	leeway := p.Definition.Refresh.ReuseGrace.D()
+	return c.Rotation.urgent() && leeway > 0 && b.now().After(c.Rotation.At.Add(leeway/3))
+}
+
+// pressingPause is what lies between two tries of an entry that presses.
+func pressingPause(p *Provider) time.Duration {
+	return max(firstCooldown, p.Definition.Refresh.ReuseGrace.D()/10)
+}
+
+// cooling says that a refresh has just failed, and for how long to leave the connection alone, or nil.
+func (b *Broker) cooling(c *Connection, p *Provider) error {
+	atMost := time.Duration(math.MaxInt64 / 2)
+	if b.pressing(c, p) {
+		atMost = pressingPause(p)
+	}
+	return b.cool.cooling(c.ID, b.now(), atMost)
+}
 
 // about reports whether the entry is about this refresh token.
 func (r *Rotation) about(token secret.String) bool {

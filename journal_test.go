@@ -454,3 +454,47 @@ func (s *stolen) steal(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// With the leeway ends the grant, so its last chance does not wait for a breaker or a Retry-After.
+func TestOpenEntryIsSettledWithinTheLeewayThoughItsProviderFails(t *testing.T) {
+	for name, look := range map[string]func(o *tended, ref keybearer.Ref){
+		"asked": func(o *tended, ref keybearer.Ref) {
+			o.clock.Advance(time.Second)
+			_, _ = o.app.Token(t.Context(), ref)
+		},
+		"upkeep": func(o *tended, _ keybearer.Ref) { o.tend() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := openTended(t, change{
+				provider: func(c *providertest.Config) { c.Leeway = time.Minute },
+				settings: func(d *oauth.Definition) { d.Refresh.ReuseGrace = oauth.Duration(time.Minute) },
+			})
+			refs := o.connectMany(2)
+			o.clock.Advance(2 * time.Hour)
+			o.inject("lost", 2)
+			if _, err := o.app.Token(t.Context(), refs[0]); !errors.Is(err, keybearer.ProviderAway) {
+				t.Fatalf("got %v, want a provider whose answer was lost", err)
+			}
+			o.clock.Advance(3 * time.Second)
+			o.provider.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "too_many", Value: "300"})
+			if _, err := o.app.Token(t.Context(), refs[1]); !errors.Is(err, keybearer.ProviderAway) {
+				t.Fatalf("got %v, want a provider that limits the rate", err)
+			}
+			before := o.calls()
+			for range 35 {
+				look(o, refs[0])
+			}
+			if got := o.calls() - before; got < 1 || got > 5 {
+				t.Errorf("the provider was asked %d times in 35 seconds, want a few times", got)
+			}
+			o.provider.Heal()
+			for range 15 {
+				look(o, refs[0])
+			}
+			o.token(refs[0])
+			if got := o.provider.History().Rotations(""); got != 1 {
+				t.Errorf("%d rotations, want one", got)
+			}
+		})
+	}
+}

@@ -12,10 +12,10 @@ import (
 
 // refresh makes sure that the token is fresh, or, where refused is set, another one than that.
 func (b *Broker) refresh(ctx context.Context, c *Connection, p *Provider, refused secret.String) (held, error) {
-	if err := b.cool.cooling(c.ID, b.now()); err != nil {
+	if err := b.cooling(c, p); err != nil {
 		return held{Connection: *c}, err
 	}
-	if err := b.breakers.resting(refreshBreaker(p), b.now()); err != nil {
+	if err := b.breakers.resting(refreshBreaker(p), b.now()); err != nil && !b.pressing(c, p) {
 		return held{Connection: *c}, err
 	}
 	name := "refresh " + string(c.ID)
@@ -91,13 +91,13 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 			// The provider's settings stand in the way. They may be repaired, so the grant is kept.
 			return held{}, Errorf(Reauthorize, "the token of %s has ended and cannot be refreshed (%s): authorize again", c.Ref, why)
 		}
-		if err := b.cool.cooling(id, b.now()); err != nil {
+		if err := b.cooling(&c, p); err != nil {
 			return held{}, err
 		}
 		if why := b.beyondLeeway(&h, p); why != "" {
 			return b.bury(ctx, h, why)
 		}
-		if !entered {
+		if !entered && !b.pressing(&c, p) {
 			if err := b.breakers.enter(refreshBreaker(p), b.now()); err != nil {
 				return held{}, err
 			}

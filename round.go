@@ -32,8 +32,9 @@ const (
 type round struct {
 	*Broker
 	provider *Provider
-	budget   int // refreshes that may still begin
-	late     int // connections that have to wait for a later round
+	resting  error // why the provider is left alone but for what presses, or nil
+	budget   int   // refreshes that may still begin
+	late     int   // connections that have to wait for a later round
 	workers  chan struct{}
 	all      sync.WaitGroup
 	refused  atomic.Bool
@@ -48,20 +49,21 @@ type roundOutcome struct {
 }
 
 // round claims what is due and does it: refreshes as many as the rate allows for a second, and plans
-// anew what needs no refresh.
+// anew what needs no refresh. Of a provider that is left alone only those whose leeway runs out are refreshed.
 func (b *Broker) round(ctx context.Context, p *Provider) roundOutcome {
-	if err := b.breakers.resting(refreshBreaker(p), b.now()); err != nil {
-		return roundOutcome{rest: min(retryAfter(err), longIdle)}
-	}
+	resting := b.breakers.resting(refreshBreaker(p), b.now())
 	if mine, err := b.takeRound(ctx, p); err != nil || !mine {
 		return roundOutcome{err: err}
 	}
-	r := &round{Broker: b, provider: p, budget: p.Definition.Refresh.PerSecond(), workers: make(chan struct{}, roundWorkers)}
+	r := &round{Broker: b, provider: p, resting: resting, budget: p.Definition.Refresh.PerSecond(), workers: make(chan struct{}, roundWorkers)}
 	claimed, err := r.claim(ctx)
 	r.all.Wait()
 	o := roundOutcome{idle: claimed == 0 && err == nil, worked: claimed > 0, err: err}
-	if r.refused.Load() {
+	switch {
+	case r.refused.Load():
 		o.rest = refusedRest
+	case resting != nil:
+		o.rest = min(retryAfter(resting), longIdle)
 	}
 	return o
 }
@@ -113,6 +115,8 @@ func (r *round) sort(due []Connection, now time.Time) (refresh, postpone []Conne
 			c.DueAt = dueAt(&c, policy, now)
 		case r.refused.Load():
 			c.DueAt = r.refusedUntil(c.ID)
+		case r.resting != nil && !r.pressing(&c, r.provider):
+			c.DueAt = r.retryAt(&c, r.resting)
 		case r.budget <= 0 && !c.Rotation.urgent():
 			r.late++
 			c.DueAt = now.Add(time.Duration(r.late) * time.Second / time.Duration(policy.Refresh.PerSecond()))
@@ -176,7 +180,10 @@ func (r *round) retryAt(c *Connection, err error) time.Time {
 	wait := repairRest
 	switch KindOf(err) {
 	case ProviderAway:
-		wait = max(firstCooldown, retryAfter(err), retryAfter(r.cool.cooling(c.ID, now)))
+		wait = max(firstCooldown, retryAfter(err), retryAfter(r.cooling(c, r.provider)))
+		if c.Rotation.urgent() && r.provider.Definition.Refresh.ReuseGrace > 0 {
+			wait = min(wait, pressingPause(r.provider))
+		}
 	case Unavailable:
 		wait = storageRest
 	}
