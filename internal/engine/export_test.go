@@ -13,8 +13,8 @@ import (
 type KeyStore = keyStore
 
 // OpenKeyring is what an engine does about keys at its start.
-func OpenKeyring(ctx context.Context, cfg *config.Config, s KeyStore, log *slog.Logger) (keybearer.Rotator, error) {
-	k, err := openKeys(ctx, cfg, s, log, time.Now)
+func OpenKeyring(ctx context.Context, cfg *config.Config, s KeyStore, log *slog.Logger, now func() time.Time) (keybearer.Rotator, error) {
+	k, err := openKeys(ctx, cfg, s, log, now)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ type keyring struct {
 	roots *seal.Keyring
 	store keyStore
 	log   *slog.Logger
-	now   func() time.Time // for when a key was made
+	now   func() time.Time // for how old keys are
 	// news has something in it when there is a new default.
 	news chan struct{}
 
@@ -44,7 +44,7 @@ var _ keybearer.Rotator = (*keyring)(nil)
 
 // Seal implements [keybearer.Sealer].
 func (k *keyring) Seal(plain, place []byte) (seal.Value, error) {
-	if since := time.Now().Unix() - k.checked.Load(); since > int64(keysLast.Seconds()) {
+	if since := k.now().Unix() - k.checked.Load(); since > int64(keysLast.Seconds()) {
 		ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
 		defer cancel()
 		if err := k.reload(ctx); err != nil { // then storing the value hardly works either
@@ -108,7 +108,7 @@ func (k *keyring) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.checked.Store(k.loaded.Unix())
+	k.checked.Store(k.now().Unix())
 	before := k.ring.Default()
 	var errs []error
 	for i, s := range stored {

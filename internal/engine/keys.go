@@ -184,7 +184,7 @@ func openKeys(ctx context.Context, cfg *config.Config, s keyStore, log *slog.Log
 	}
 	k := &keyring{roots: found.roots, store: s, log: log, now: now, turn: make(chan struct{}, 1), news: make(chan struct{}, 1)}
 	k.loaded = time.Now()
-	k.checked.Store(k.loaded.Unix())
+	k.checked.Store(now().Unix())
 	if k.ring, err = found.ring(); err != nil {
 		return nil, err
 	}

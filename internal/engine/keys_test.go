@@ -66,7 +66,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func openKeyring(t *testing.T, cfg *config.Config, s engine.KeyStore) keybearer.Rotator {
 	t.Helper()
-	k, err := engine.OpenKeyring(t.Context(), cfg, s, quiet())
+	k, err := engine.OpenKeyring(t.Context(), cfg, s, quiet(), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func startAtOnce(t *testing.T, at sqlstore.Config) {
 		work  sync.WaitGroup
 	)
 	for i := range replicas {
-		work.Go(func() { rings[i], errs[i] = engine.OpenKeyring(t.Context(), withKeys(defaultKey("k1")), db, quiet()) })
+		work.Go(func() { rings[i], errs[i] = engine.OpenKeyring(t.Context(), withKeys(defaultKey("k1")), db, quiet(), time.Now) })
 	}
 	work.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
@@ -148,6 +148,23 @@ func learns(t *testing.T, at sqlstore.Config) {
 		wantOpen(t, b, v)
 	}
 	wantKey(t, sealed(t, b), "data:2")
+}
+
+// A replica that was frozen must not seal with a key that the others have given up meanwhile.
+func TestReplicaThatWasFrozenLooksForNewKeysBeforeItSeals(t *testing.T) {
+	db := openDB(t, onFile(t))
+	var slept atomic.Int64
+	now := func() time.Time { return noon().Add(time.Duration(slept.Load())) }
+	frozen, err := engine.OpenKeyring(t.Context(), withKeys(defaultKey("k1")), db, quiet(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openKeyring(t, withKeys(defaultKey("k1")), db).Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantKey(t, sealed(t, frozen), "data:1")
+	slept.Store(int64(2 * time.Hour))
+	wantKey(t, sealed(t, frozen), "data:2")
 }
 
 func TestRotationsAtOnceAreHarmless(t *testing.T) { rotateAtOnce(t, onFile(t)) }
@@ -270,7 +287,7 @@ func TestWrongRootKeysAreToldByIDAndChangeNothing(t *testing.T) {
 	} {
 		cfg := withKeys(c.keys...)
 		cfg.DataDir = t.TempDir()
-		_, err := engine.OpenKeyring(t.Context(), cfg, db, quiet())
+		_, err := engine.OpenKeyring(t.Context(), cfg, db, quiet(), time.Now)
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "nothing was changed") || strings.Contains(err.Error(), "another text") {
 			t.Errorf("%s: got %v, want it to say %s", name, err, c.says)
 		}
@@ -290,7 +307,7 @@ func TestDamagedDataKeyIsTold(t *testing.T) {
 	db := openDB(t, file)
 	openKeyring(t, withKeys(defaultKey("k1")), db)
 	execute(t, file.Path, "UPDATE data_keys SET sealed_key = x'00'")
-	_, err := engine.OpenKeyring(t.Context(), withKeys(defaultKey("k1")), db, quiet())
+	_, err := engine.OpenKeyring(t.Context(), withKeys(defaultKey("k1")), db, quiet(), time.Now)
 	if err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("got %v, want it to say that a key is damaged", err)
 	}
@@ -329,7 +346,7 @@ func twoGenerated(t *testing.T, at sqlstore.Config) {
 	)
 	for i := range replicas {
 		configs[i] = replica()
-		work.Go(func() { _, errs[i] = engine.OpenKeyring(t.Context(), configs[i], db, quiet()) })
+		work.Go(func() { _, errs[i] = engine.OpenKeyring(t.Context(), configs[i], db, quiet(), time.Now) })
 	}
 	work.Wait()
 	winners := 0
@@ -356,7 +373,7 @@ func twoGenerated(t *testing.T, at sqlstore.Config) {
 	if err := os.WriteFile(filepath.Join(late.DataDir, "root.key"), []byte("a key from another database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := engine.OpenKeyring(t.Context(), late, db, quiet())
+	_, err := engine.OpenKeyring(t.Context(), late, db, quiet(), time.Now)
 	if err == nil || !strings.Contains(err.Error(), "in the configuration of all replicas") {
 		t.Errorf("a replica with another key: got %v, want the advice to configure root keys", err)
 	}

@@ -318,7 +318,7 @@ func TestRootKeysThatCannotBeHad(t *testing.T) {
 	} {
 		db := openDB(t, onFile(t))
 		c.key.ID = "k1"
-		_, err := engine.OpenKeyring(t.Context(), withKeys(c.key), db, quiet())
+		_, err := engine.OpenKeyring(t.Context(), withKeys(c.key), db, quiet(), time.Now)
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), `"k1"`) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: got %v, want it to name k1 and to say %q", name, err, c.says)
 		}
@@ -334,7 +334,7 @@ func TestRootKeyCommandEndsWithTheStart(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	_, err := engine.OpenKeyring(ctx, withKeys(config.RootKey{ID: "k1", Command: []string{"sh", "-c", "sleep 20 & sleep 20"}}), db, quiet())
+	_, err := engine.OpenKeyring(ctx, withKeys(config.RootKey{ID: "k1", Command: []string{"sh", "-c", "sleep 20 & sleep 20"}}), db, quiet(), time.Now)
 	if took := time.Since(began); err == nil || took > 10*time.Second {
 		t.Errorf("got %v after %s, want it to end at once", err, took)
 	}
