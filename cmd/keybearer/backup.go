@@ -56,11 +56,11 @@ func showBackup(w world, path string, found engine.Checked) error {
 func showContents(w world, contents sqlstore.Contents, v engine.Verified) error {
 	t := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
 	for _, name := range contents.Tables() {
-		opened := ""
+		line := fmt.Sprintf("  %s\t%s", name, counted(int(contents[name].Rows), "row"))
 		if n := v.Opened[name]; n > 0 {
-			opened = counted(n, "sealed value") + " opened"
+			line += "\t" + counted(n, "sealed value") + " opened"
 		}
-		_, _ = fmt.Fprintf(t, "  %s\t%s\t%s\n", name, counted(int(contents[name].Rows), "row"), opened)
+		_, _ = fmt.Fprintln(t, line)
 	}
 	return t.Flush()
 }
