@@ -112,7 +112,9 @@ func startAtOnce(t *testing.T, at sqlstore.Config) {
 		work  sync.WaitGroup
 	)
 	for i := range replicas {
-		work.Go(func() { rings[i], errs[i] = engine.OpenKeyring(t.Context(), withKeys(defaultKey("k1")), db, quiet(), time.Now) })
+		work.Go(func() {
+			rings[i], errs[i] = engine.OpenKeyring(t.Context(), withKeys(defaultKey("k1")), db, quiet(), time.Now)
+		})
 	}
 	work.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
