@@ -270,6 +270,14 @@ func (v *verdict) decide(s settings, e *evidence) {
 	}
 	complain(v.silent, "lost grants are not told, with a reason")
 	complain(v.deadTries, "times a dead grant was tried again")
+	crashes := 0
+	for _, x := range e.endings {
+		if strings.HasPrefix(x.how, byItself) {
+			crashes++
+		}
+	}
+	complain(crashes, "processes ended by themselves")
+	complain(e.tally["error: "+string(keybearer.Internal)], "answers were internal errors")
 	complain(len(e.foreign), "tokens were somebody else's")
 	complain(len(v.wrong), "tokens that were handed out had ended before, or were never the provider's")
 	complain(v.early, "rotations came before a third of the token's life was over")

@@ -109,6 +109,7 @@ func TestJudgeFindsWhatNobodyLost(t *testing.T) {
 		"spent refresh tokens were presented after t": {tries: []providertest.Try{rotated(9*time.Second, "1"), {Time: at(19 * time.Second), Token: "1", Outcome: providertest.Reused, UserAgent: "q"}}},
 		"are not told, with a reason":                 {lost: true, state: "active"},
 		"1 times a dead grant was tried again":        {tries: []providertest.Try{refused, refused}},
+		"processes ended by themselves":               {endings: []ending{{"p", at(0), byItself + "exit status 2"}}},
 		"nothing was tried":                           {},
 	} {
 		if v := c.judge(time.Minute); !strings.Contains(strings.Join(v.broken, "\n"), says) {
