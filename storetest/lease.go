@@ -156,7 +156,7 @@ func leaseExtended(t *testing.T, s Stores) {
 		}
 		ok(t, err)
 		if got == nil {
-			t.Error("got the lease for a rival after its first ttl, though it was extended")
+			t.Fatal("got the lease for a rival after its first ttl, though it was extended")
 		}
 		ok(t, s.Leases.Release(t.Context(), l))
 		must[keybearer.Lease](t)(s.Leases.Acquire(t.Context(), key, time.Minute))

@@ -320,12 +320,13 @@ func upkeepTouch(t *testing.T, s Stores) {
 	} {
 		c := connection(n)
 		c.Ref, c.UsedAt = ref, time.Time{}
-		c = must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, c, 0))
-		c = must[keybearer.Connection](t)(s.Connections.Connection(ctx, ref)) // now in memory, where a store keeps rows there
-		all = append(all, c)
+		all = append(all, must[keybearer.Connection](t)(s.Connections.PutConnection(ctx, c, 0)))
 	}
 	gone := all[5]
 	ok(t, s.Connections.DeleteConnection(ctx, gone.Project, gone.ID, gone.Version))
+	for _, c := range all[:5] { // now in memory, where a store keeps rows there
+		must[keybearer.Connection](t)(s.Connections.Connection(ctx, c.Ref))
+	}
 	ok(t, s.Upkeep.Touch(ctx, nil))
 	ok(t, s.Upkeep.Touch(ctx, map[keybearer.Ref]time.Time{
 		all[0].Ref: at(30), all[2].Ref: at(40), gone.Ref: at(50), {Project: project, User: "nobody", Provider: "hooli"}: at(50),
