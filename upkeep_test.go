@@ -182,6 +182,7 @@ func TestPlanIsAheadOfStaleness(t *testing.T) {
 				provider: func(c *providertest.Config) { c.AccessLifetime = life },
 				settings: func(d *oauth.Definition) { d.Refresh.Skew = oauth.Duration(skew) },
 			})
+			o.connect("read")
 			var earliest, latest time.Duration = life, 0
 			for _, ref := range o.connectMany(20) {
 				c := o.row(ref)
@@ -194,6 +195,11 @@ func TestPlanIsAheadOfStaleness(t *testing.T) {
 					t.Errorf("life %s, skew %s: due after %s, and an asker waits by then", life, skew, due)
 				}
 				o.clock.Advance(c.IssuedAt.Sub(o.clock.Now()))
+			}
+			o.clock.Advance(2 * life)
+			o.token(ref())
+			if c := o.row(ref()); c.DueAt.Before(c.IssuedAt.Add(life*69/100)) || c.DueAt.After(c.IssuedAt.Add(life*9/10)) {
+				t.Errorf("life %s, skew %s: after a refresh it is due in %s", life, skew, c.DueAt.Sub(c.IssuedAt))
 			}
 			if earliest < life*69/100 || latest > life*9/10 || latest-earliest < life/50 {
 				t.Errorf("life %s, skew %s: due after %s to %s", life, skew, earliest, latest)
@@ -465,9 +471,15 @@ func TestSlowProviderHoldsNobodyUp(t *testing.T) {
 }
 
 func TestUsesAreWrittenDownAtTheStop(t *testing.T) {
-	o := openTended(t, change{})
+	var store *countedTouches
+	o := openTended(t, change{config: func(c *keybearer.Config) {
+		store = &countedTouches{UpkeepStore: c.Connections.(keybearer.UpkeepStore), first: make(chan struct{})}
+		c.Upkeep = store
+	}})
 	o.connectAs(alice)
+	o.token(ref())
 	stop := o.running()
+	<-store.first // the next look around is a second away
 	o.clock.Advance(20 * time.Minute)
 	o.token(ref())
 	stop()
@@ -499,10 +511,13 @@ func TestUseIsWrittenOncePerSomeMinutes(t *testing.T) {
 type countedTouches struct {
 	keybearer.UpkeepStore
 	touched atomic.Int64
+	first   chan struct{} // closed at the first touch, if there is one
 }
 
 func (s *countedTouches) Touch(ctx context.Context, used map[keybearer.Ref]time.Time) error {
-	s.touched.Add(int64(len(used)))
+	if s.touched.Add(int64(len(used))) == 1 && s.first != nil {
+		close(s.first)
+	}
 	return s.UpkeepStore.Touch(ctx, used)
 }
 
