@@ -114,7 +114,7 @@ func (v *verdict) measure(h story, life time.Duration) {
 	last := -1
 	for i, t := range h.Tries {
 		if t.Outcome == providertest.DeadGrant {
-			if slices.ContainsFunc(h.Tries[:i], func(x providertest.Try) bool { return x.Token == t.Token && !good(x) }) {
+			if slices.ContainsFunc(h.Tries[:i], func(x providertest.Try) bool { return x.Token == t.Token && !good(x) && !h.e.diedAfter(x) }) {
 				v.deadTries++
 			}
 			continue
@@ -172,7 +172,7 @@ func (h story) loss() loss {
 	by := t.UserAgent
 	l.detail = fmt.Sprintf("last rotation by %s at %s (%s)", by, t.Time.Format(clock), t.Outcome)
 	at, stored := h.committed(i)
-	end, ended := h.e.ending(by)
+	end, _ := h.e.ending(by)
 	n, napped := h.e.napAt(by, t.Time)
 	switch {
 	case h.Dead == "" && stored:
@@ -181,7 +181,7 @@ func (h story) loss() loss {
 		l.cause, l.detail = storedAndLost, l.detail+fmt.Sprintf(", stored %s later", at.Sub(t.Time).Round(time.Millisecond))
 	case loses(t.Fault):
 		l.cause, l.detail = answerLost, l.detail+", fault "+t.Fault
-	case ended && !strings.HasPrefix(end.how, stoppedInOrder) && end.at.Sub(t.Time) < longestWindow:
+	case h.e.diedAfter(t):
 		l.cause, l.detail = diedInWindow, l.detail+fmt.Sprintf(", %s: %s later", end.how, end.at.Sub(t.Time).Round(time.Millisecond))
 	case napped && n.to.Sub(n.from) > shortestLease:
 		l.cause, l.detail = frozenInWindow, l.detail+fmt.Sprintf(", for %s", n.to.Sub(n.from).Round(time.Millisecond))
@@ -215,6 +215,13 @@ func (e *evidence) ending(name string) (ending, bool) {
 		return ending{}, false
 	}
 	return e.endings[i], true
+}
+
+// diedAfter reports whether a process died so soon after a try that it may not have written down what came
+// of it.
+func (e *evidence) diedAfter(t providertest.Try) bool {
+	end, ended := e.ending(t.UserAgent)
+	return ended && end.how != stoppedInOrder && end.at.Sub(t.Time) < longestWindow
 }
 
 // napAt finds the freeze in which a moment fell, or that began soon after it.

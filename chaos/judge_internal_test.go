@@ -116,6 +116,11 @@ func TestJudgeFindsWhatNobodyLost(t *testing.T) {
 			t.Errorf("got %q, want something with %q", v.broken, says)
 		}
 	}
+	excused := trial{tries: []providertest.Try{refused, refused}, endings: []ending{{"p", at(10 * time.Second), killedFromOutside}}}
+	excused.tries[0].UserAgent = "p"
+	if v := excused.judge(time.Minute); v.deadTries != 0 {
+		t.Errorf("who was refused first died before it could say so: got %d tries of a dead grant, want none", v.deadTries)
+	}
 	onTheWay := trial{tries: []providertest.Try{rotated(9*time.Second, "1")}, refused: []misfit{{user: user(0), asked: at(time.Second), used: at(3 * time.Second), end: at(2 * time.Second)}}}
 	if v := onTheWay.judge(time.Minute); !v.kept() || v.onTheWay != 1 {
 		t.Errorf("a token that ended on the way: got %q, want nothing broken", v.broken)
