@@ -34,6 +34,7 @@ func floors() map[string]int {
 		"internal/httpapi": doors,
 		"internal/pages":   doors,
 
+		"atlassian":         3,
 		"catalog":           3,
 		"client":            3,
 		"internal/audit":    3,

@@ -1,0 +1,6 @@
+// Package atlassian knows what is particular about Atlassian: which sites a token reaches ([ReadSites],
+// [Select], [Compare]).
+//
+// It sends nothing and stores nothing: tokens come from the root package, which authorizes and
+// refreshes them, and the wire protocol is package oauth's. All functions are safe for concurrent use.
+package atlassian
