@@ -1,14 +1,3 @@
-// Package storetest is the exam that every store passes: what the store interfaces of the root
-// package promise, as tests. It owns the questions; the stores, and what else can go wrong with the
-// medium they are kept on, are left to their own packages.
-//
-// Whoever writes a store runs it from a test:
-//
-//	func TestStores(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) storetest.Stores {
-//			return storetest.All(mystore.Open(t.TempDir()))
-//		})
-//	}
 package storetest
 
 import (
