@@ -273,7 +273,7 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keybearer.db")
 	db := open(t, sqlstore.Config{Path: path})
 	_, err := db.ImportConnections(t.Context(), func(yield func(keybearer.Connection) bool) {
-		for i := range 800 { // so that time passes between settings and events
+		for i := range 400 { // so that time passes between settings and events
 			if !yield(big(i)) {
 				return
 			}
@@ -327,7 +327,7 @@ func TestPostgresBackupIsOfOneMoment(t *testing.T) {
 	cfg := onPostgres(t)
 	engine := open(t, cfg)
 	if _, err := engine.ImportConnections(t.Context(), func(yield func(keybearer.Connection) bool) {
-		for i := 0; i < 800 && yield(big(i)); i++ {
+		for i := 0; i < 400 && yield(big(i)); i++ {
 		}
 	}); err != nil {
 		t.Fatal(err)
@@ -494,8 +494,13 @@ func TestFilesThatAreNoBackups(t *testing.T) {
 func TestAlteredBackupsAreFound(t *testing.T) {
 	db := open(t, sqlstore.Config{})
 	one(t, db)
-	for i := 10; i < 60; i++ {
+	for i := 10; i < 30; i++ {
 		put(t, db, i)
+	}
+	written, _ := backedUp(t, db)
+	whole, err := os.ReadFile(written)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for name, alter := range map[string]func(path string){
 		"a row is gone":  func(path string) { do(t, raw(t, path), "DELETE FROM connections WHERE id = 'conn_10'") },
@@ -514,7 +519,10 @@ func TestAlteredBackupsAreFound(t *testing.T) {
 			}
 		},
 	} {
-		path, _ := backedUp(t, db)
+		path := filepath.Join(t.TempDir(), "backup.sqlite3")
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		alter(path)
 		if _, _, err := sqlstore.OpenBackup(t.Context(), path); keybearer.KindOf(err) != keybearer.Internal || err == nil {
 			t.Errorf("%s: got %v, want it to be found", name, err)
