@@ -2,6 +2,8 @@ package atlassian_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/keybearer/keybearer/atlassian"
@@ -52,3 +54,62 @@ func ExampleCompare() {
 	fmt.Println(len(vanished), "vanished, appeared:", appeared[0].Name)
 	// Output: 0 vanished, appeared: garden
 }
+
+func ExampleResolver_ToGateway() {
+	sites, err := atlassian.ReadSites(strings.NewReader(accessibleResources))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r := atlassian.Resolver{Sites: sites}
+	for _, raw := range []string{
+		"https://teahouse.atlassian.net/rest/api/3/search/jql?jql=project%3DTEA",
+		"https://teahouse.atlassian.net/wiki/api/v2/pages",
+		"https://teahouse.atlassian.net/browse/TEA-1",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		to, err := r.ToGateway(u)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(to)
+	}
+	// Output:
+	// https://api.atlassian.com/ex/jira/5a0d7ea0/rest/api/3/search/jql?jql=project%3DTEA
+	// https://api.atlassian.com/ex/confluence/5a0d7ea0/wiki/api/v2/pages
+	// https://teahouse.atlassian.net/browse/TEA-1 is no address of an API: those of Jira begin with /rest/, those of Confluence with /wiki/
+}
+
+// A client that was written for a site goes on using the site's addresses.
+func ExampleTransport() {
+	sites, err := atlassian.ReadSites(strings.NewReader(accessibleResources))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	gateway := roundTripper(func(r *http.Request) (*http.Response, error) {
+		fmt.Println("sent to", r.URL)
+		return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
+	})
+	client := &http.Client{Transport: &atlassian.Transport{Resolver: atlassian.Resolver{Sites: sites}, Base: gateway}}
+	res, err := client.Get("https://garden.atlassian.net/rest/api/3/myself")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_ = res.Body.Close()
+	_, err = client.Get("https://elsewhere.example.com/rest/api/3/myself")
+	fmt.Println(err != nil)
+	// Output:
+	// sent to https://api.atlassian.com/ex/jira/5a0d9a8d/rest/api/3/myself
+	// true
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
