@@ -2,6 +2,7 @@ package keybearer_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -202,4 +203,37 @@ func TestChangedSettingsBeginAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.token(refs[1])
+}
+
+// A provider that is away for longer than its leeway has replaced nothing meanwhile.
+func TestOutageCostsNoGrant(t *testing.T) {
+	for _, fault := range []string{"server_error", "unavailable", "html_error", "closed"} {
+		for _, connections := range []int{1, 30} {
+			t.Run(fmt.Sprintf("%s, %d connections", fault, connections), func(t *testing.T) {
+				o := openTended(t, change{
+					provider: func(c *providertest.Config) { c.Leeway = 10 * time.Minute },
+					settings: func(d *oauth.Definition) { d.Refresh.ReuseGrace = oauth.Duration(10 * time.Minute) },
+				})
+				refs := o.connectMany(connections)
+				o.clock.Advance(50 * time.Minute)
+				o.inject(fault, 0)
+				for range 6 * 40 {
+					o.clock.Advance(9 * time.Second)
+					o.tend()
+					for _, ref := range refs {
+						_, _ = o.app.Token(t.Context(), ref)
+					}
+				}
+				o.provider.Heal()
+				for range 60 {
+					o.clock.Advance(10 * time.Second)
+					o.tend()
+				}
+				for _, ref := range refs {
+					o.token(ref)
+				}
+				o.wantRefreshes(connections)
+			})
+		}
+	}
 }

@@ -2,9 +2,7 @@ package keybearer
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"time"
 
@@ -15,17 +13,13 @@ import (
 // is lost, after the provider has replaced it and before its successor is stored. So before the token
 // is presented the row says that it may be spent from now on (see [Rotation]), and the write that
 // stores the new pair takes that back. Whoever finds such an entry open, because the token is asked
-// for or because the row comes due, settles it: within the provider's leeway the token is presented
-// again, which is safe; after it the connection needs a new consent. Where no leeway is known, or the
-// entry comes from a restored backup, presenting the token is the only way to learn whether the grant
-// lives, and is done.
+// for or because the row comes due, settles it by presenting the token once more. Within the provider's
+// leeway that is safe, so it is done in time; see [Broker.pressing]. After it, or where no leeway is known,
+// it is the only way to learn whether the grant lives: it does where the provider never replaced the
+// token, as in an outage. If the token is refused, the connection needs a new consent, once.
 
-const (
-	// settleAfter is when an open entry comes due. The lease of who wrote it has ended by then.
-	settleAfter = leaseLife + leaseLife/3
-	// maxLeewayMargin is what the request may take to arrive.
-	maxLeewayMargin = 10 * time.Second
-)
+// settleAfter is when an open entry comes due. The lease of who wrote it has ended by then.
+const settleAfter = leaseLife + leaseLife/3
 
 // restored reports whether the entry comes from a restored backup, and its token was not tried yet.
 func (r *Rotation) restored() bool { return r.Open() && r.Attempt == 0 }
@@ -34,10 +28,10 @@ func (r *Rotation) restored() bool { return r.Open() && r.Attempt == 0 }
 func (r *Rotation) urgent() bool { return r.Open() && !r.restored() }
 
 // pressing reports whether an open entry cannot wait until its provider has recovered: a third of the
-// leeway is over, and the grant ends with the rest.
+// leeway is over, and with the rest the grant may end.
 func (b *Broker) pressing(c *Connection, p *Provider) bool {
-	leeway := p.Definition.Refresh.ReuseGrace.D()
-	return c.Rotation.urgent() && leeway > 0 && b.now().After(c.Rotation.At.Add(leeway/3))
+	leeway, since := p.Definition.Refresh.ReuseGrace.D(), b.now().Sub(c.Rotation.At)
+	return c.Rotation.urgent() && since > leeway/3 && since < leeway
 }
 
 // pressingPause is what lies between two tries of an entry that presses.
@@ -91,19 +85,6 @@ func (b *Broker) desist(ctx context.Context, h held, before Rotation) {
 	if _, err := b.cfg.Connections.PutConnection(ctx, h.Connection, h.Version); err != nil { // it stays open, and is settled later
 		b.log.Warn("the journal's entry could not be taken back", "connection", h.ID, "error", err)
 	}
-}
-
-// beyondLeeway says why the refresh token must not be presented any more, or "".
-func (b *Broker) beyondLeeway(h *held, p *Provider) string {
-	r, leeway := &h.Rotation, p.Definition.Refresh.ReuseGrace.D()
-	if !r.about(secret.New(h.grant.RefreshToken)) || r.restored() || leeway == 0 {
-		return ""
-	}
-	if b.now().Before(r.At.Add(leeway - min(leeway/10, maxLeewayMargin))) {
-		return ""
-	}
-	return fmt.Sprintf("a refresh at %s was broken off before its answer was stored, and the %s in which %s takes the former refresh token again are over",
-		r.At.UTC().Format(time.RFC3339), leeway, cmp.Or(p.Definition.DisplayName, string(p.ID)))
 }
 
 // afterwards adds to the reason of a dead grant what the journal knows of it.

@@ -134,12 +134,12 @@ func TestRefreshThatWasBrokenOffIsSettled(t *testing.T) {
 	}{
 		"rotated, within the leeway":             {leeway: leeway, told: true, fault: "lost", after: time.Minute, calls: 1},
 		"rotated, at the leeway's end":           {leeway: leeway, told: true, fault: "lost", after: leeway - 20*time.Second, calls: 1},
-		"rotated, after the leeway":              {leeway: leeway, told: true, fault: "lost", after: leeway, dead: "broken off"},
+		"rotated, after the leeway":              {leeway: leeway, told: true, fault: "lost", after: leeway, calls: 1, dead: "answer of a refresh at"},
 		"rotated, with a leeway nobody told":     {leeway: leeway, fault: "lost", after: time.Minute, calls: 1},
 		"rotated, without a leeway":              {fault: "lost", after: time.Minute, calls: 1, dead: "answer of a refresh at"},
 		"not rotated, without a leeway":          {fault: "server_error", after: time.Minute, calls: 1},
 		"not rotated, long ago, without leeway":  {fault: "server_error", after: 24 * time.Hour, calls: 1},
-		"not rotated, long ago, told the leeway": {leeway: leeway, told: true, fault: "server_error", after: 24 * time.Hour, dead: "broken off"},
+		"not rotated, long ago, told the leeway": {leeway: leeway, told: true, fault: "server_error", after: 24 * time.Hour, calls: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := build(t, c.leeway, c.told)

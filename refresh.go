@@ -94,9 +94,6 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 		if err := b.cooling(&c, p); err != nil {
 			return held{}, err
 		}
-		if why := b.beyondLeeway(&h, p); why != "" {
-			return b.bury(ctx, h, why)
-		}
 		if !entered && !b.pressing(&c, p) {
 			if err := b.breakers.enter(refreshBreaker(p), b.now()); err != nil {
 				return held{}, err

@@ -87,6 +87,7 @@ func (v *View) token(ctx context.Context, c *Connection, p *Provider) (Token, er
 		defer cancel()
 		ctx = patient
 	}
+	v.b.uses.note(c, v.b.now()) // also if it fails: then it is tried again though nobody ask again
 	h, err := v.b.refresh(ctx, c, p, secret.String{})
 	if err != nil && !errors.Is(err, Reauthorize) && v.b.now().Before(c.ExpiresAt) {
 		v.b.log.Warn("the token could not be refreshed and is used until it expires", "connection", c.ID, "provider", c.Provider, "error", err)
