@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func readCall(r *http.Request, at Endpoint) *Call {
 	}
 	slices.Sort(c.Repeated)
 	c.Record.Params = hashed(c.Params)
-	c.Record.Grant = c.Get("grant_type")
+	c.Record.Grant = cmp.Or(c.Get("grant_type"), r.URL.Query().Get("grant_type")) // Data Center takes it in the URL
 	c.Record.Client, c.Record.Auth = c.presents()
 	return c
 }

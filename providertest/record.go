@@ -106,9 +106,11 @@ func hashed(params map[string][]string) map[string][]string {
 		return nil
 	}
 	out := make(map[string][]string, len(params))
+	// A plain challenge is the verifier itself (RFC 7636 section 4.2).
+	plain := !slices.Contains(params["code_challenge_method"], "S256")
 	for name, values := range params {
 		values = slices.Clone(values)
-		if secretParam(name) {
+		if secretParam(name) || plain && name == "code_challenge" {
 			for i, v := range values {
 				values[i] = Hash(v)
 			}

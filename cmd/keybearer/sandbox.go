@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,48 +19,98 @@ const sandboxAddress = "127.0.0.1:9199"
 // sandboxSecretVariable gives the sandbox app's secret; flags are seen by everybody on the machine.
 const sandboxSecretVariable = "KEYBEARER_SANDBOX_SECRET"
 
+// fake is a local Atlassian, Cloud or Data Center.
+type fake interface {
+	http.Handler
+	Control() http.Handler
+	Manual(base string, control ...string) string
+	Set(name, value string) error
+}
+
+// sandboxFlags are the sandbox command's.
+type sandboxFlags struct {
+	address, control    string
+	product             string // of a Data Center; empty for Cloud
+	callbacks, switches []string
+	tokenLife           time.Duration
+}
+
 func sandboxCommand(w world) *cobra.Command {
-	var address, control string
-	var callbacks []string
-	var tokenLife time.Duration
+	var f sandboxFlags
 	c := &cobra.Command{
 		Use: "sandbox", Short: "Run a local Atlassian to authorize against, without any account", Args: noArgs,
-		Long: "Run a local Atlassian Cloud: its login and consent pages, token endpoint with rotating refresh tokens,\n" +
-			"accessible-resources and /me. docs/sandbox.md is its manual.\n\n" +
+		Long: "Run a local Atlassian: Cloud with its login and consent pages, token endpoint with rotating refresh tokens,\n" +
+			"accessible-resources, /me and some of the products' APIs, or with --data-center one Jira or Confluence\n" +
+			"Data Center. docs/sandbox.md is its manual.\n\n" +
 			"The secret of its app is taken from " + sandboxSecretVariable + ", or made up and printed.",
-		RunE: func(c *cobra.Command, _ []string) error {
-			app := atlassiantest.DefaultApp()
-			secret, given := w.env(sandboxSecretVariable)
-			app.Secret = secret
-			if len(callbacks) > 0 {
-				app.Callbacks = callbacks
-			}
-			s := atlassiantest.New(atlassiantest.Config{Apps: []atlassiantest.App{app}, AccessLifetime: tokenLife})
-			box, err := openSandbox(c.Context(), s, address, control)
-			if err != nil {
-				return err
-			}
-			manual := s.Manual(box.url)
-			if control != "" {
-				manual = s.Manual(box.url, "http://"+control)
-			}
-			if _, err := fmt.Fprintln(w.out, manual); err != nil {
-				return errors.Join(err, box.stop(c.Context()))
-			}
-			if !given || secret == "" {
-				made, _ := s.App(app.ID)
-				_, _ = fmt.Fprintf(w.out, "The secret of %s: %s\n", app.ID, made.Secret)
-			}
-			_, _ = fmt.Fprintf(w.out, sandboxYAML, app.ID, box.url)
-			<-c.Context().Done()
-			return box.stop(context.WithoutCancel(c.Context()))
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return runSandbox(c.Context(), w, f) },
 	}
-	c.Flags().StringVar(&address, "listen", sandboxAddress, "the address to listen on")
-	c.Flags().StringVar(&control, "control", "", "a second address, for the control API (default: none)")
-	c.Flags().StringArrayVar(&callbacks, "callback", nil, "a callback URL registered for the app, to the letter; may be repeated")
-	c.Flags().DurationVar(&tokenLife, "token-life", time.Hour, "how long access tokens live")
+	c.Flags().StringVar(&f.address, "listen", sandboxAddress, "the address to listen on")
+	c.Flags().StringVar(&f.control, "control", "", "a second address, for the control API (default: none)")
+	c.Flags().StringArrayVar(&f.callbacks, "callback", nil, "a callback URL registered for the app, to the letter; may be repeated")
+	c.Flags().DurationVar(&f.tokenLife, "token-life", time.Hour, "how long access tokens live")
+	c.Flags().StringVar(&f.product, "data-center", "", "run a Data Center product, jira or confluence, in place of Cloud")
+	c.Flags().StringArrayVar(&f.switches, "switch", nil, "a misbehaviour as name=value, see docs/sandbox.md; may be repeated")
 	return c
+}
+
+func runSandbox(ctx context.Context, w world, f sandboxFlags) error {
+	secret, given := w.env(sandboxSecretVariable)
+	s, id, made, err := f.fake(secret)
+	if err != nil {
+		return err
+	}
+	for _, turn := range f.switches {
+		name, value, _ := strings.Cut(turn, "=")
+		if err := s.Set(name, value); err != nil {
+			return fmt.Errorf("--switch %s: %w. docs/sandbox.md lists the switches", turn, err)
+		}
+	}
+	box, err := openSandbox(ctx, s, f.address, f.control)
+	if err != nil {
+		return err
+	}
+	manual := s.Manual(box.url)
+	if f.control != "" {
+		manual = s.Manual(box.url, "http://"+f.control)
+	}
+	if _, err := fmt.Fprintln(w.out, manual); err != nil {
+		return errors.Join(err, box.stop(ctx))
+	}
+	if !given || secret == "" {
+		_, _ = fmt.Fprintf(w.out, "The secret of %s: %s\n", id, made)
+	}
+	if f.product == "" {
+		_, _ = fmt.Fprintf(w.out, sandboxYAML, id, box.url)
+	}
+	<-ctx.Done()
+	return box.stop(context.WithoutCancel(ctx))
+}
+
+// fake makes the server that the flags ask for, with one app whose id and secret are returned too.
+func (f sandboxFlags) fake(secret string) (s fake, id, made string, err error) {
+	if f.product == "" {
+		app := atlassiantest.DefaultApp()
+		app.Secret = secret
+		if len(f.callbacks) > 0 {
+			app.Callbacks = f.callbacks
+		}
+		cloud := atlassiantest.New(atlassiantest.Config{Apps: []atlassiantest.App{app}, AccessLifetime: f.tokenLife})
+		app, _ = cloud.App(app.ID)
+		return cloud, app.ID, app.Secret, nil
+	}
+	link := atlassiantest.DefaultLink()
+	link.Secret = secret
+	if len(f.callbacks) > 0 {
+		link.Redirects = f.callbacks
+	}
+	c := atlassiantest.DataCenterConfig{Product: f.product, Links: []atlassiantest.Link{link}, AccessLifetime: f.tokenLife}
+	if c.Product != atlassiantest.Jira && c.Product != atlassiantest.Confluence {
+		return nil, "", "", fmt.Errorf("--data-center is %q: it can be jira or confluence", f.product)
+	}
+	product := atlassiantest.NewDataCenter(c)
+	link, _ = product.Link(link.ID)
+	return product, link.ID, link.Secret, nil
 }
 
 // sandbox is a running local Atlassian.
@@ -69,7 +120,7 @@ type sandbox struct {
 	ended   chan error
 }
 
-func openSandbox(ctx context.Context, s *atlassiantest.Server, address, control string) (*sandbox, error) {
+func openSandbox(ctx context.Context, s fake, address, control string) (*sandbox, error) {
 	box := &sandbox{ended: make(chan error, 2)}
 	open := func(address string, h http.Handler) (net.Listener, error) {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)

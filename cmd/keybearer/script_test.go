@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 //
 //	freeport NAME       puts a free TCP port into the variable NAME
 //	healthy URL         waits until the engine there calls itself healthy
+//	answers URL         waits until a GET there is answered with 200
 //	get URL [KEY]       prints the body of a GET, and fails if its status is no success
 //	secretof FILE NAME  puts the API key that a first start printed into FILE into the variable NAME
 //	idof FILE KEY NAME  puts the id of the first API key of that name, as listed in FILE, into the variable NAME
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeport": freeportCommand,
 			"healthy":  healthyCommand,
+			"answers":  answersCommand,
 			"get":      getCommand,
 			"secretof": secretofCommand,
 			"idof":     idofCommand,
@@ -56,12 +58,19 @@ func freeportCommand(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func healthyCommand(ts *testscript.TestScript, _ bool, args []string) {
+	awaitAnswer(ts, args[0]+"/v1/health")
+}
+
+func answersCommand(ts *testscript.TestScript, _ bool, args []string) { awaitAnswer(ts, args[0]) }
+
+// awaitAnswer waits until a GET is answered with 200.
+func awaitAnswer(ts *testscript.TestScript, url string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, args[0]+"/v1/health", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		ts.Check(err)
 		res, err := http.DefaultClient.Do(req)
 		if err == nil {
@@ -72,7 +81,7 @@ func healthyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		select {
 		case <-ctx.Done():
-			ts.Fatalf("%s did not become healthy", args[0])
+			ts.Fatalf("%s did not answer with 200", url)
 		case <-look.C:
 		}
 	}

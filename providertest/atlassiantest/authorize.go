@@ -27,6 +27,8 @@ type request struct {
 // authorize checks a request in the order of the real service. Whatever is
 // wrong before consent is told on a page: nothing comes back to the client.
 func (s *Server) authorize(c *providertest.Call) *providertest.Answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(c.Request.URL.RequestURI()) > s.config.MaxURL {
 		return s.trouble(c, http.StatusRequestURITooLong, "url_too_long", "414 ERROR",
 			"The request could not be satisfied: the URL is too long. Ask for fewer scopes.")
@@ -34,8 +36,6 @@ func (s *Server) authorize(c *providertest.Call) *providertest.Answer {
 	if c.Unreadable != "" || len(c.Repeated) > 0 {
 		return s.somethingWrong(c, "unreadable", "The parameters could not be read or came twice: "+strings.Join(c.Repeated, ", "))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	app, known := s.apps[c.Get("client_id")]
 	if !known {
 		return s.somethingWrong(c, "client_unknown", "There is no app with this client_id.")

@@ -14,7 +14,7 @@ func (s *Server) askAccount(c *providertest.Call, r *request) *providertest.Answ
 	r.tx = rand.Text()
 	s.pending.Put(r.tx, r)
 	c.Record.Outcome = providertest.Asked
-	return s.page("account", map[string]any{"Tx": r.tx, "App": r.app.Name, "Accounts": s.accounts})
+	return s.pages.show(http.StatusOK, "account", map[string]any{"Action": "/authorize/account", "Tx": r.tx, "App": r.app.Name, "Accounts": s.accounts})
 }
 
 // chooseAccount is the login page's form.
@@ -44,7 +44,7 @@ func (s *Server) askConsent(r *request) *providertest.Answer {
 	for _, scope := range r.scopes {
 		lines = append(lines, line{scope, explain(scope)})
 	}
-	return s.page("consent", map[string]any{
+	return s.pages.show(http.StatusOK, "consent", map[string]any{
 		"Tx": r.tx, "App": r.app.Name, "Account": r.account, "Scopes": lines,
 		"Sites": s.sitesOf(r.account), "Return": hostOf(r.redirect),
 	})

@@ -13,6 +13,7 @@ import (
 func (s *Server) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/control/", s.Bench.Control())
+	controlSwitches(mux, s)
 	mux.HandleFunc("GET /control/grants", func(w http.ResponseWriter, _ *http.Request) {
 		providertest.Reply(w, http.StatusOK, s.listGrants())
 	})

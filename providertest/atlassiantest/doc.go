@@ -1,16 +1,19 @@
-// Package atlassiantest plays Atlassian Cloud for OAuth clients: the consent
-// pages, the token endpoint with its rotating refresh tokens and its leeway,
-// accessible-resources, /me, and enough of the Jira gateway to show that a
-// token works.
+// Package atlassiantest plays Atlassian for OAuth clients. [Server] is Cloud:
+// the consent pages, the token endpoint with its rotating refresh tokens and
+// its leeway, accessible-resources, /me, and a slice of the product APIs behind
+// the gateway. [DataCenter] is one Jira or Confluence Data Center with its
+// OAuth 2.0 provider, personal access tokens, and a slice of its API.
 //
 // It follows what Atlassian documents and what its users have measured, the
-// unfriendly parts included: most mistakes in the authorization request end on
-// a page and never come back to the client, a wrong secret has the same error
-// code as a declined consent, and one site is listed once per product. Where
-// the real service is not known to do one thing, there is a switch in [Config].
+// unfriendly parts included: most mistakes in Cloud's authorization request end
+// on a page and never come back to the client, a wrong secret has the same
+// error code as a declined consent, one site is listed once per product, and
+// Data Center takes a token that it does not accept for no token at all. Where
+// the real service is not known to do one thing, or does it on some days only,
+// there is a [Switch], set by a field of [Config] and [DataCenterConfig], by
+// Set, or by the control API.
 //
-// [New] returns a [Server], which is an http.Handler and embeds
-// [providertest.Bench]: faults, clock, history and the person's decision work
-// as described there. The package leaves Data Center and the product APIs to
-// a later version. The manual is docs/sandbox.md.
+// Both are an http.Handler and embed [providertest.Bench]: faults, clock,
+// history and the person's decision work as described there. The manual is
+// docs/sandbox.md.
 package atlassiantest

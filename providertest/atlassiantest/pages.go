@@ -12,20 +12,19 @@ import (
 //go:embed pages.html
 var pagesHTML string
 
-func parsePages() *template.Template {
-	return template.Must(template.New("pages").Funcs(template.FuncMap{
+// pages are the pages that people see.
+type pages struct{ *template.Template }
+
+func parsePages() pages {
+	return pages{template.Must(template.New("pages").Funcs(template.FuncMap{
 		"initial": func(name string) string { return name[:min(1, len(name))] },
 		"join":    func(list []string) string { return strings.Join(list, ", ") },
-	}).Parse(pagesHTML))
+	}).Parse(pagesHTML))}
 }
 
-func (s *Server) page(name string, data any) *providertest.Answer {
-	return s.pageWith(http.StatusOK, name, data)
-}
-
-func (s *Server) pageWith(status int, name string, data any) *providertest.Answer {
+func (p pages) show(status int, name string, data any) *providertest.Answer {
 	var page strings.Builder
-	if err := s.pages.ExecuteTemplate(&page, name, data); err != nil {
+	if err := p.ExecuteTemplate(&page, name, data); err != nil {
 		return providertest.HTML(http.StatusInternalServerError, "The page "+name+" cannot be shown.")
 	}
 	return providertest.HTML(status, page.String())
@@ -42,5 +41,5 @@ func (s *Server) somethingWrong(c *providertest.Call, reason, detail string) *pr
 // trouble ends the request on a page: the client never hears of it.
 func (s *Server) trouble(c *providertest.Call, status int, reason, title, text string) *providertest.Answer {
 	c.Record.Outcome, c.Record.Reason = providertest.Refused, reason
-	return s.pageWith(status, "trouble", map[string]string{"Title": title, "Text": text})
+	return s.pages.show(status, "trouble", map[string]string{"Title": title, "Text": text})
 }

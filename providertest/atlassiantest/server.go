@@ -1,9 +1,7 @@
 package atlassiantest
 
 import (
-	"crypto/rand"
 	"fmt"
-	"html/template"
 	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
@@ -21,7 +19,7 @@ type Server struct {
 	*providertest.Bench
 
 	config Config
-	pages  *template.Template
+	pages  pages
 	mux    *http.ServeMux
 
 	mu       sync.Mutex // guards everything below
@@ -47,17 +45,14 @@ func New(c Config) *Server {
 		Bench:  providertest.NewBench(c.Clock),
 		config: c, pages: parsePages(), mux: http.NewServeMux(),
 		apps: map[string]App{}, accounts: c.Accounts, sites: c.Sites,
-		pending: ledger.NewBook[*request](1000),
-		codes:   ledger.NewCodes(),
-		access:  ledger.NewTokens(),
-		grants:  map[pair]*grant{},
-		order:   mathrand.New(mathrand.NewPCG(c.Seed, 0)),
-		families: &ledger.Families{
-			Rotate: true, Leeway: c.Leeway, Successor: c.LeewayAnswer == "successor",
-			Inactivity: c.Inactivity, Absolute: c.Absolute,
-			Mint: func() string { return "sandbox-refresh-" + rand.Text() + rand.Text() },
-		},
+		pending:  ledger.NewBook[*request](1000),
+		codes:    ledger.NewCodes(),
+		access:   ledger.NewTokens(),
+		grants:   map[pair]*grant{},
+		order:    mathrand.New(mathrand.NewPCG(c.Seed, 0)),
+		families: &ledger.Families{Rotate: true, Mint: refreshToken},
 	}
+	s.follow()
 	for _, app := range c.Apps {
 		s.apps[app.ID] = app
 	}
@@ -67,11 +62,11 @@ func New(c Config) *Server {
 }
 
 func (c Config) check() error {
-	if c.LeewayAnswer != "sibling" && c.LeewayAnswer != "successor" {
-		return fmt.Errorf("unknown LeewayAnswer %q: it must be sibling or successor", c.LeewayAnswer)
-	}
-	if c.DeadGrant != "unauthorized_client" && c.DeadGrant != "invalid_grant" {
-		return fmt.Errorf("unknown DeadGrant %q: it must be unauthorized_client or invalid_grant", c.DeadGrant)
+	untouched := c
+	for _, k := range cloudKnobs() {
+		if err := k.set(&untouched, k.get(&c)); err != nil {
+			return fmt.Errorf("switch %s: %w", k.name, err)
+		}
 	}
 	seen := map[string]bool{}
 	for _, app := range c.Apps {

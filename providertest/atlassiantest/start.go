@@ -28,3 +28,29 @@ func StartTLS(t providertest.TB, c Config) *Running {
 	url, client := s.Listen(t, s, true)
 	return &Running{s, url, client}
 }
+
+// RunningDataCenter is a Data Center product that listens on loopback until
+// its test ends.
+type RunningDataCenter struct {
+	*DataCenter
+	URL    string       // the base URL: scheme, host, port and context path, without a slash at the end
+	Client *http.Client // trusts the server's certificate; follows redirects
+}
+
+// StartDataCenter runs a Data Center product over plain HTTP for the length of
+// a test.
+func StartDataCenter(t providertest.TB, c DataCenterConfig) *RunningDataCenter {
+	t.Helper()
+	s := NewDataCenter(c)
+	url, client := s.Listen(t, s, false)
+	return &RunningDataCenter{s, url + s.contextPath(), client}
+}
+
+// StartDataCenterTLS is [StartDataCenter] over TLS, with a certificate that
+// only Client trusts.
+func StartDataCenterTLS(t providertest.TB, c DataCenterConfig) *RunningDataCenter {
+	t.Helper()
+	s := NewDataCenter(c)
+	url, client := s.Listen(t, s, true)
+	return &RunningDataCenter{s, url + s.contextPath(), client}
+}

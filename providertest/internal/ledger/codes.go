@@ -12,7 +12,8 @@ type Code struct {
 	Client    string
 	User      string
 	Redirect  string
-	Challenge string // S256 challenge, empty when none was sent
+	Challenge string // empty when none was sent
+	Plain     bool   // the challenge is the verifier itself, not its S256 hash
 	Scopes    []string
 	Nonce     string
 	Family    string // the refresh family that was born of it, once redeemed
@@ -69,7 +70,7 @@ func (c *Codes) Redeem(value string, try Attempt, now time.Time) (*Code, CodeFau
 		return nil, CodeExpired
 	case code.Redirect != try.Redirect:
 		return nil, CodeRedirect
-	case !try.AnyVerifier && !verifies(code.Challenge, try.Verifier):
+	case !try.AnyVerifier && !verifies(code.Challenge, code.Plain, try.Verifier):
 		return nil, CodeVerifier
 	}
 	return code, ""
@@ -78,12 +79,15 @@ func (c *Codes) Redeem(value string, try Attempt, now time.Time) (*Code, CodeFau
 // verifies checks RFC 7636 section 4.6. A verifier without a challenge is
 // refused as well, since it may mean that somebody stripped the challenge
 // (RFC 9700 section 2.1.1).
-func verifies(challenge, verifier string) bool {
+func verifies(challenge string, plain bool, verifier string) bool {
 	if challenge == "" || verifier == "" {
 		return challenge == verifier
 	}
 	if !wellFormedVerifier(verifier) {
 		return false
+	}
+	if plain {
+		return subtle.ConstantTimeCompare([]byte(verifier), []byte(challenge)) == 1
 	}
 	sum := sha256.Sum256([]byte(verifier))
 	want := base64.RawURLEncoding.EncodeToString(sum[:])

@@ -50,7 +50,7 @@ const (
 	Rotated Outcome = "rotated" // the token was live; a new one replaced it
 	Kept    Outcome = "kept"    // rotation is off; the same token goes on
 	Leeway  Outcome = "leeway"  // an already rotated token, within the leeway
-	Reused  Outcome = "reused"  // an already rotated token, too late: family killed
+	Reused  Outcome = "reused"  // an already rotated token, too late: family killed, unless spared
 	Expired Outcome = "expired" // inactivity or absolute limit
 	Dead    Outcome = "dead"    // the family had ended before
 	Foreign Outcome = "foreign" // it belongs to another client
@@ -64,6 +64,7 @@ func (o Outcome) Good() bool { return o == Rotated || o == Kept || o == Leeway }
 type Families struct {
 	Rotate     bool
 	Leeway     time.Duration // how long a rotated token may be presented again
+	Spare      bool          // refuse a rotated token that comes too late, but let its family live
 	Successor  bool          // in the leeway answer the live successor, not a fresh sibling
 	Inactivity time.Duration // 0: none
 	Absolute   time.Duration // 0: none
@@ -124,6 +125,8 @@ func (f *Families) Present(token, client string, now time.Time) (*Family, string
 			return family, f.live(l), Leeway
 		}
 		return family, f.add(family), Leeway
+	case f.Spare:
+		return family, "", Reused
 	default:
 		family.Dead = "a rotated token was presented again"
 		return family, "", Reused
