@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type pool struct {
 	turn       chan struct{} // one place for each connection
 	// limit is how long a call may wait for its turn, and then how long it may take; 0: no limit.
 	limit time.Duration
+	epoch atomic.Int64
 }
 
 var (
@@ -90,12 +92,9 @@ func (p *pool) do(ctx context.Context, again func(fate) bool, call func(ctx cont
 	return err
 }
 
-// renew closes the connections that nobody uses: where one was cut, as by a server that starts again,
-// the others are likely cut, too, and each would cost a call its answer.
-func (p *pool) renew() {
-	p.SetMaxIdleConns(0)
-	p.SetMaxIdleConns(cap(p.turn))
-}
+// renew makes a new epoch, after which no connection of a former one is used again: where one was cut, as
+// by a server that starts again, the others are likely cut, too, and each would cost a call its answer.
+func (p *pool) renew() { p.epoch.Add(1) }
 
 func writingAgain(f fate) bool { return f == undone }
 

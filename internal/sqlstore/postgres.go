@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"io/fs"
 	"net"
@@ -31,6 +32,8 @@ const (
 	// callLimit bounds one call of a store; the slowest that is sane takes a tenth of it.
 	callLimit = 5 * time.Second
 	idleLimit = 5 * time.Minute
+	// epochOf is where a connection keeps the epoch of its pool in which it was made.
+	epochOf = "epoch"
 	// abandoned is how long a transaction of an engine that has gone, or lost its way, may hold locks.
 	abandoned = "30s"
 )
@@ -119,10 +122,16 @@ func (db *DB) connectPostgres(ctx context.Context, url secret.String, as use) er
 		config.RuntimeParams["default_transaction_read_only"] = "on"
 	}
 	db.dialect, db.name, db.server = postgresDialect(), postgresName(config), config
-	p := &pool{
-		DB:      stdlib.OpenDB(*config, stdlib.OptionAfterConnect(durable)),
-		dialect: db.dialect, turn: make(chan struct{}, size), limit: callLimit,
-	}
+	p := &pool{dialect: db.dialect, turn: make(chan struct{}, size), limit: callLimit}
+	p.DB = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		conn.PgConn().CustomData()[epochOf] = p.epoch.Load()
+		return durable(ctx, conn)
+	}), stdlib.OptionResetSession(func(_ context.Context, conn *pgx.Conn) error {
+		if conn.PgConn().CustomData()[epochOf] != p.epoch.Load() {
+			return driver.ErrBadConn
+		}
+		return nil
+	}))
 	p.SetMaxOpenConns(size)
 	p.SetMaxIdleConns(size)
 	p.SetConnMaxIdleTime(idleLimit)
