@@ -36,6 +36,7 @@ const patience = time.Minute
 type lab struct {
 	provider *providertest.Running
 	public   string
+	env      map[string]string
 }
 
 func newLab(t *testing.T) *lab {
@@ -45,7 +46,9 @@ func newLab(t *testing.T) *lab {
 		{ID: "app", Secret: "not-so-secret", RedirectURIs: []string{public + "/api/v1/oauth/hooli/callback"}},
 	}})
 	p.Approve("alice")
-	return &lab{provider: p, public: public}
+	return &lab{provider: p, public: public, env: map[string]string{
+		"KEYBEARER_API_KEY": testKey, "KEYBEARER_ADMIN_PASSWORD": "not-for-people",
+	}}
 }
 
 // yaml is a configuration that all replicas share, with its storage.
@@ -99,10 +102,9 @@ func (t *transcript) String() string {
 // prepare gives the options of an engine on a storage.
 func (l *lab) prepare(t *testing.T, storage string) (engine.Options, *transcript, *transcript) {
 	t.Helper()
-	env := map[string]string{"KEYBEARER_API_KEY": testKey, "KEYBEARER_ADMIN_PASSWORD": "not-for-people"}
 	dir := t.TempDir()
 	cfg, problems := config.Parse("engine.yaml", []byte(l.yaml(storage)), config.Source{
-		Dir: dir, DataDir: dir, LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		Dir: dir, DataDir: dir, LookupEnv: func(name string) (string, bool) { v, ok := l.env[name]; return v, ok },
 	})
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)

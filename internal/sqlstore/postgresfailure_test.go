@@ -183,6 +183,37 @@ func TestPostgresCutInTheMiddleOfWrites(t *testing.T) {
 	}
 }
 
+// Where a server comes back all connections are dead. The first that is found so speaks for the others.
+func TestPostgresCutCostsOneWrite(t *testing.T) {
+	ctx := t.Context()
+	server, cfg := postgrestest.Shared(t), onPostgres(t)
+	db := open(t, at(cfg.Postgres.Reveal()+"&application_name=cutonce"))
+	c := put(t, db, 1)
+	var all sync.WaitGroup
+	for range 12 {
+		all.Go(func() {
+			for range 20 {
+				if _, err := db.Connection(ctx, c.Ref); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := server.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cutonce'"); err != nil {
+		t.Fatal(err)
+	}
+	var failed int
+	for i := range 12 {
+		if err := db.PutSetting(ctx, "default", fmt.Sprint(i), []byte("1")); err != nil {
+			failed++
+		}
+	}
+	if failed > 1 {
+		t.Errorf("%d of 12 writes failed after all connections were cut, want one", failed)
+	}
+}
+
 func TestPostgresTellsWhatIsWrong(t *testing.T) {
 	ctx := t.Context()
 	server := postgrestest.Shared(t)
