@@ -52,6 +52,7 @@ func (c *caches) connection(ref keybearer.Ref, read func() (keybearer.Connection
 		if conn, err = read(); err != nil {
 			return keybearer.Connection{}, err
 		}
+		c.refs.keep(connectionID{conn.Project, conn.ID}, conn.Ref, 0) // who refreshes it goes on by its id
 		c.keepConnection(conn, before)
 	}
 	return owned(conn), nil

@@ -82,3 +82,11 @@ func (db *DB) HotStatements() map[string]string {
 		"settingOf":             settingOf,
 	}
 }
+
+// Waiting says how many statements wait for a turn that they share, and whether somebody has the turn.
+func (db *DB) Waiting() (n int, taken bool) {
+	g := db.write.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.waiting), len(db.write.turn) > 0
+}

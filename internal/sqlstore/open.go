@@ -135,6 +135,7 @@ func (db *DB) openToWrite(ctx context.Context, cfg Config) error {
 	if db.write, err = openSQLite(cfg.Path, busy, 1, writing); err != nil {
 		return err
 	}
+	db.write.group = new(group)
 	if err := migrate(ctx, db.write.DB, db.dialect, cfg.Path); err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ type pool struct {
 	// limit is how long a call may wait for its turn, and then how long it may take; 0: no limit.
 	limit time.Duration
 	epoch atomic.Int64
+	// group is where single statements wait for a turn that they share; nil: each has its own.
+	group *group
 }
 
 var (
@@ -105,11 +107,8 @@ type scanner interface{ Scan(dest ...any) error }
 
 // exec runs a statement and says how many rows it changed. The text must be a constant.
 func (p *pool) exec(ctx context.Context, text string, args ...any) (changed int64, err error) {
-	err = p.do(ctx, writingAgain, func(ctx context.Context) error {
-		stmt, err := p.prepared(ctx, text)
-		if err != nil {
-			return err
-		}
+	err = p.single(ctx, text, func(ctx context.Context, stmt *sql.Stmt) error {
+		var err error
 		changed, err = affected(stmt.ExecContext(ctx, args...))
 		return err
 	})
@@ -119,11 +118,7 @@ func (p *pool) exec(ctx context.Context, text string, args ...any) (changed int6
 // returning runs a statement that gives a column of the row that it changed, and says whether it changed
 // one. It reads to the end, since that is where SQLite commits. The text must be a constant.
 func (p *pool) returning(ctx context.Context, text string, column any, args ...any) (changed bool, err error) {
-	err = p.do(ctx, writingAgain, func(ctx context.Context) error {
-		stmt, err := p.prepared(ctx, text)
-		if err != nil {
-			return err
-		}
+	err = p.single(ctx, text, func(ctx context.Context, stmt *sql.Stmt) error {
 		rows, err := stmt.QueryContext(ctx, args...)
 		if err != nil {
 			return err
@@ -137,6 +132,24 @@ func (p *pool) returning(ctx context.Context, text string, column any, args ...a
 		return rows.Err()
 	})
 	return changed, err
+}
+
+// single runs one statement that writes.
+func (p *pool) single(ctx context.Context, text string, use func(context.Context, *sql.Stmt) error) error {
+	if p.group == nil {
+		return p.do(ctx, writingAgain, func(ctx context.Context) error {
+			stmt, err := p.prepared(ctx, text)
+			if err != nil {
+				return err
+			}
+			return use(ctx, stmt)
+		})
+	}
+	stmt, err := p.prepared(ctx, text)
+	if err != nil {
+		return err
+	}
+	return p.join(ctx, stmt, use)
 }
 
 // transact runs fn in one transaction. It may be run again, when the database took all of it back.
