@@ -27,6 +27,7 @@ type plan struct {
 	ended   int // tokens that end at once
 	callers int // who ask for them
 	rushes  int
+	idles   int // rounds of upkeep with nothing to do
 	only    string
 	servers bool // PostgreSQL, too
 }
@@ -42,7 +43,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	p := plan{rounds: 7, each: 2 * time.Second, workers: 16, few: 1000, many: 1_000_000, starts: 9, ended: 10_000, callers: 64, rushes: 5, servers: true}
+	p := plan{rounds: 7, each: 2 * time.Second, workers: 16, few: 1000, many: 1_000_000, starts: 9, ended: 10_000, callers: 64, rushes: 5, idles: 200, servers: true}
 	short := flag.Bool("short", false, "only see that it runs")
 	bareAt := flag.String("bare", "", "serve the bare handler at this address (used by bench itself)")
 	flag.IntVar(&p.rounds, "rounds", p.rounds, "how many rounds")
@@ -59,7 +60,7 @@ func run(ctx context.Context) error {
 		return serveBare(ctx, *bareAt)
 	}
 	if *short {
-		p = plan{rounds: 1, each: 200 * time.Millisecond, workers: 4, few: 100, many: 1000, starts: 1, ended: 200, callers: 16, rushes: 1, only: p.only, servers: p.servers}
+		p = plan{rounds: 1, each: 200 * time.Millisecond, workers: 4, few: 100, many: 1000, starts: 1, ended: 200, callers: 16, rushes: 1, idles: 10, only: p.only, servers: p.servers}
 	}
 	dir, err := os.MkdirTemp("", "keybearer-bench-")
 	if err != nil {

@@ -70,19 +70,22 @@ func (p *process) stop() error {
 	return errors.Join(err, p.log.Close())
 }
 
-// resident is the process's memory that is in RAM, in MiB (Linux).
-func (p *process) resident() (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+// resident is the process's memory that is in RAM, in MiB.
+func (p *process) resident() (float64, error) { return memory(p.cmd.Process.Pid, "VmRSS:") }
+
+// memory reads a line of what the kernel tells of a process's memory, in MiB (Linux).
+func memory(pid int, line string) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(status)) {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+	for text := range strings.Lines(string(status)) {
+		if fields := strings.Fields(text); len(fields) == 3 && fields[0] == line {
 			kib, err := strconv.ParseFloat(fields[1], 64)
 			return kib / 1024, err
 		}
 	}
-	return 0, errors.New("the kernel does not tell VmRSS")
+	return 0, fmt.Errorf("the kernel does not tell %s", line)
 }
 
 // cpu is the processor time that the process has used, user and system (Linux, 100 ticks a second).

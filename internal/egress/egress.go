@@ -22,7 +22,7 @@ const (
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second
 	answerTimeout    = 20 * time.Second
-	idlePerHost      = 16
+	idlePerHost      = 64
 	// silence is how long an HTTP/2 connection may be quiet before it is asked whether it lives, and
 	// how long it may take to answer. One that died unnoticed would else fail every request for minutes.
 	silence = 15 * time.Second
