@@ -1,5 +1,6 @@
 // Package atlassian knows what is particular about Atlassian: which sites a token reaches ([ReadSites],
-// [Select], [Compare]), and where the gateway is that takes it ([Resolver], [Transport]).
+// [Select], [Compare]), where the gateway is that takes it ([Resolver], [Transport]), and which scopes to
+// ask for ([ClassicScopes], [CheckScopes], [Operation]).
 //
 // It asks nobody by itself and stores nothing: tokens come from the root package, which authorizes and
 // refreshes them, and the wire protocol is package oauth's. All functions are safe for concurrent use.

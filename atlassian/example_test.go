@@ -113,3 +113,23 @@ func ExampleTransport() {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func ExampleClassicScopes() {
+	scopes := atlassian.ClassicScopes(atlassian.Write, atlassian.Jira)
+	fmt.Println(scopes)
+	fmt.Println(atlassian.CheckScopes([]string{"read:jira-work"}))
+	// Output:
+	// [offline_access read:jira-user read:jira-work write:jira-work]
+	// [without offline_access there is no refresh token, and the connection lasts one hour: add it]
+}
+
+func ExampleFindOperation() {
+	granted := []string{"read:jira-work", "read:project:jira"}
+	for _, path := range []string{"/rest/api/2/issue/TEA-1", "/rest/agile/1.0/board"} {
+		o, known := atlassian.FindOperation("GET", path)
+		fmt.Printf("%s %v %v %q\n", o.Path, known, o.Permits(granted), o.Needs(granted))
+	}
+	// Output:
+	// /rest/api/3/issue/{issue} true true ""
+	// /rest/agile/1.0/board true false "all of read:board-scope:jira-software read:project:jira (missing read:board-scope:jira-software)"
+}

@@ -174,8 +174,8 @@ func TestTransportMakesAClientOfASiteWork(t *testing.T) {
 	if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(body), "accountId") {
 		t.Errorf("got %s %s (%v), want the profile", res.Status, body, err)
 	}
-	if got := res.Request.URL.Host; got != "sandbox-teahouse.atlassian.net" {
-		t.Errorf("the response names %s, want the site", got)
+	if got := res.Request.URL.String(); !strings.HasPrefix(got, s.server.URL+"/ex/jira/") {
+		t.Errorf("the response names %s, want where it came from", got)
 	}
 	if got := req.URL.Host; got != "sandbox-teahouse.atlassian.net" {
 		t.Errorf("the request was changed: it names %s", got)

@@ -19,8 +19,9 @@ type Transport struct {
 
 var _ http.RoundTripper = (*Transport)(nil)
 
-// RoundTrip sends one request to the gateway. The response names the request as it was made; a relative
-// Location in it becomes an absolute one, since it is relative to the gateway.
+// RoundTrip sends one request to the gateway. The response names the request that was sent there
+// ([Resolver.ToSite] is the way back), and a relative Location in it becomes an absolute one, since it is
+// relative to the gateway.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	to, err := t.Resolver.ToGateway(req.URL)
 	if err != nil {
@@ -39,7 +40,6 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res.Request = req
 	if location := res.Header.Get("Location"); location != "" {
 		if where, err := url.Parse(location); err == nil {
 			res.Header.Set("Location", to.ResolveReference(where).String())
