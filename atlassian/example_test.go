@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/keybearer/keybearer/atlassian"
 )
@@ -132,4 +133,17 @@ func ExampleFindOperation() {
 	// Output:
 	// /rest/api/3/issue/{issue} true true ""
 	// /rest/agile/1.0/board true false "all of read:board-scope:jira-software read:project:jira (missing read:board-scope:jira-software)"
+}
+
+func ExampleReadRateLimit() {
+	now := time.Date(2026, 3, 2, 10, 40, 0, 0, time.UTC)
+	limit := atlassian.ReadRateLimit(http.StatusTooManyRequests, http.Header{
+		"Retry-After":      {"1200"},
+		"Ratelimit-Reason": {"jira-quota-tenant-based"},
+	}, now)
+	fmt.Println(limit.Reach, limit.Until.Sub(now))
+	fmt.Println(limit.Advice())
+	// Output:
+	// site 20m0s
+	// The site's points of this hour are used (jira-quota-tenant-based): send nothing to this site until 11:00:00 UTC; other sites are not touched
 }
