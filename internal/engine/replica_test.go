@@ -10,7 +10,9 @@ import (
 	"github.com/keybearer/keybearer/api"
 	"github.com/keybearer/keybearer/internal/engine"
 	"github.com/keybearer/keybearer/internal/postgrestest"
+	"github.com/keybearer/keybearer/internal/sqlstore"
 	"github.com/keybearer/keybearer/providertest"
+	"github.com/keybearer/keybearer/secret"
 )
 
 func storedAt(url string) string { return fmt.Sprintf("storage: {postgres: {url: %q}}", url) }
@@ -87,7 +89,12 @@ func TestPostgresKeyRevokedAtOneReplicaEndsAtAll(t *testing.T) {
 func TestPostgresTenEnginesStartAtOnce(t *testing.T) {
 	l := newLab(t)
 	l.env = nil
-	storage := storedAt(postgrestest.Database(t) + "&pool_max_conns=4")
+	url := postgrestest.Database(t) + "&pool_max_conns=4"
+	// The lock of the migrations would let them in one by one.
+	if err := openDB(t, sqlstore.Config{Postgres: secret.New(url)}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	storage := storedAt(url)
 	type start struct {
 		*engine.Engine
 		said string
