@@ -22,15 +22,16 @@ func (b *Broker) refresh(ctx context.Context, c *Connection, p *Provider, refuse
 	if !refused.IsZero() { // a flight that reports another token may end with the very one that is refused here
 		name += " " + string(hashOf(refused))
 	}
-	one := b.flights.join(name, func() (any, error) { return b.refreshInTurn(b.life, *c, p, refused) })
-	select {
-	case <-one.landed:
-		if one.err != nil {
-			return held{Connection: *c}, one.err
+	for again := true; ; again = false {
+		one, joined := b.flights.join(name, func() (any, error) { return b.refreshInTurn(b.life, *c, p, refused) })
+		h, err := one.wait(ctx)
+		if err != nil {
+			return held{Connection: *c}, err
 		}
-		return one.result.(held), nil
-	case <-ctx.Done():
-		return held{Connection: *c}, gaveUp(ctx)
+		// A flight that was under way may end with a token that has become stale before it landed.
+		if fresh := h.(held); !joined || !again || !refused.IsZero() || !b.stale(&fresh.Connection, p) {
+			return fresh, nil
+		}
 	}
 }
 
