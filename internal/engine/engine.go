@@ -85,16 +85,9 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.public = cfg.API.PublicOrigin(e.listener.Addr().(*net.TCPAddr).Port)
-	if e.store, err = openStore(ctx, cfg, o.Log); err != nil {
-		return nil, err
-	}
-	if e.shared = cfg.Storage.Postgres != nil; e.shared {
-		if e.clock, err = newClock(ctx, o.Now, e.store.Clock, o.Log); err != nil {
-			return nil, err
-		}
-		e.now = e.clock.now
-	}
-	if e.keys, err = openKeys(ctx, cfg, e.store, o.Log, e.now); err != nil {
+	e.shared = cfg.Storage.Postgres != nil
+	patient := &patience{none: !e.shared, began: time.Now(), log: o.Log}
+	if err := e.openStorage(ctx, cfg, patient); err != nil {
 		return nil, err
 	}
 	static, err := fileProviders(cfg, e.keys)
@@ -105,9 +98,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.broker, err = e.newBroker(cfg, e.keys, static); err != nil {
 		return nil, err
 	}
-	if err := e.alone(ctx, firstStartLease, firstStartTime, func(ctx context.Context) error {
-		return e.firstStart(ctx, cfg, o.Announce)
-	}); err != nil {
+	if err := e.firstStart(ctx, cfg, o.Announce, patient); err != nil {
 		return nil, err
 	}
 	e.warn(cfg)
@@ -125,6 +116,29 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return e, nil
+}
+
+// openStorage opens the database, with its clock and its keys.
+func (e *Engine) openStorage(ctx context.Context, cfg *config.Config, patient *patience) error {
+	if err := patient.ask(ctx, func(ctx context.Context) (err error) {
+		e.store, err = openStore(ctx, cfg)
+		return err
+	}); err != nil {
+		return err
+	}
+	if e.shared {
+		if err := patient.ask(ctx, func(ctx context.Context) (err error) {
+			e.clock, err = newClock(ctx, e.now, e.store.Clock, e.log)
+			return err
+		}); err != nil {
+			return err
+		}
+		e.now = e.clock.now
+	}
+	return patient.ask(ctx, func(ctx context.Context) (err error) {
+		e.keys, err = openKeys(ctx, cfg, e.store, e.log, e.now)
+		return err
+	})
 }
 
 func listen(ctx context.Context, host string, port int) (net.Listener, error) {
