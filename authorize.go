@@ -80,6 +80,9 @@ func (v *View) Authorize(ctx context.Context, r AuthorizeRequest) (Authorization
 	if len(r.Scopes) == 0 {
 		r.Scopes = p.Definition.Scopes.Default
 	}
+	if err := checkScopes(p, r.Scopes); err != nil {
+		return Authorization{}, err
+	}
 	wanted := slices.DeleteFunc(slices.Clone(r.Scopes), func(s string) bool { return slices.Contains(p.Definition.Scopes.Always, s) })
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
@@ -103,6 +106,17 @@ func (v *View) Authorize(ctx context.Context, r AuthorizeRequest) (Authorization
 		return Authorization{}, err
 	}
 	return v.start(ctx, p, ref, wanted, existing(c, p), r.NextURI)
+}
+
+// checkScopes refuses scopes that the provider is known not to have, since some say so on a page of
+// their own and never send the browser back.
+func checkScopes(p *Provider, scopes []string) error {
+	rules := p.Definition.Scopes
+	unknown := rules.Unknown(slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(rules.Always, s) }))
+	if len(unknown) == 0 {
+		return nil
+	}
+	return Errorf(BadRequest, "%s has no scope %q: use %s", p.DisplayName(), oauth.Clean(unknown[0], 60), strings.Join(rules.Vocabulary(), ", "))
 }
 
 // existing are the scopes granted before, which the new consent should keep.
