@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/keybearer/keybearer/oauth"
+	"github.com/keybearer/keybearer/secret"
 )
 
 // AuthorizationStatus is what an app sees of a flow.
@@ -35,6 +36,9 @@ type AuthorizeRequest struct {
 	User   UserID
 	// NextURI is where the browser goes after success, or "".
 	NextURI string
+	// Refused is a token that the API has refused with 401 before its time, or zero: then another one is
+	// given, as by [View.Renew].
+	Refused secret.String
 }
 
 // Authorization is what an app gets.
@@ -90,7 +94,7 @@ func (v *View) Authorize(ctx context.Context, r AuthorizeRequest) (Authorization
 	c, err := v.b.cfg.Connections.Connection(ctx, ref)
 	switch {
 	case err == nil && c.State == ConnectionActive && Covers(c.Scopes, wanted):
-		token, err := v.token(ctx, &c, p)
+		token, err := v.tokenAfter(ctx, &c, p, r.Refused)
 		if err == nil {
 			return Authorization{
 				ID: AuthorizationID("ac_" + string(c.ID)), Status: AuthorizationCompleted,
