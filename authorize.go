@@ -93,7 +93,7 @@ func (v *View) Authorize(ctx context.Context, r AuthorizeRequest) (Authorization
 
 	c, err := v.b.cfg.Connections.Connection(ctx, ref)
 	switch {
-	case err == nil && c.State == ConnectionActive && Covers(c.Scopes, wanted):
+	case err == nil && c.State == ConnectionActive && c.covers(wanted):
 		token, err := v.tokenAfter(ctx, &c, p, r.Refused)
 		if err == nil {
 			return Authorization{
@@ -125,6 +125,9 @@ func checkScopes(p *Provider, scopes []string) error {
 
 // existing are the scopes granted before, which the new consent should keep.
 func existing(c Connection, p *Provider) []string {
+	if c.Kind != Consented {
+		return nil
+	}
 	return slices.DeleteFunc(slices.Clone(c.Scopes), func(s string) bool { return slices.Contains(p.Definition.Scopes.Always, s) })
 }
 
