@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -76,8 +77,16 @@ func TestDataCenterByTheBuiltBinary(t *testing.T) {
 			if !errors.Is(err, keybearer.BadRequest) || !strings.Contains(err.Error(), "use READ, WRITE, ADMIN, SYSTEM_ADMIN") {
 				t.Errorf("a scope of Cloud: got %v, want to be told the scopes that there are", err)
 			}
-			if log := strings.Join(e.process.stderr.all(), "\n"); !strings.Contains(log, "fault=redirect_in_clear") {
-				t.Errorf("nothing was said of the redirect URI without https:\n%s", log)
+			waiting, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			for line := 0; ; line++ { // the look at the server holds up nothing, and ends when it ends
+				text, more := e.process.stderr.wait(waiting, line)
+				if !more {
+					t.Error("nothing was said of the redirect URI without https")
+				}
+				if !more || strings.Contains(text, "fault=redirect_in_clear") {
+					break
+				}
 			}
 		})
 	}
