@@ -20,6 +20,9 @@ const (
 	tagTokenEndpoint = 7
 	tagElsewhere     = 8 // may come several times
 	tagFlow          = 9
+	tagRedirectURI   = 10
+	tagUsername      = 11
+	tagClientSecret  = 12
 )
 
 // form writes the grant's plain text.
@@ -44,6 +47,9 @@ func (g *grant) form() []byte {
 		put(tagElsewhere, endpoint)
 	}
 	put(tagFlow, string(g.Flow))
+	put(tagRedirectURI, g.RedirectURI)
+	put(tagUsername, g.Username)
+	put(tagClientSecret, g.ClientSecret)
 	return out
 }
 
@@ -82,6 +88,12 @@ func readGrant(plain []byte) (grant, error) {
 			g.Elsewhere = append(g.Elsewhere, string(value))
 		case tagFlow:
 			g.Flow = AuthorizationID(value)
+		case tagRedirectURI:
+			g.RedirectURI = string(value)
+		case tagUsername:
+			g.Username = string(value)
+		case tagClientSecret:
+			g.ClientSecret = string(value)
 		}
 	}
 	return g, nil

@@ -1,6 +1,7 @@
 package keybearer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -86,11 +87,11 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 			return h, nil
 		}
 		if why := h.grant.unrefreshable(client); why != "" {
-			if h.grant.RefreshToken == "" || !refused.IsZero() {
+			if !h.grant.renewable() || !refused.IsZero() && c.Kind == Consented {
 				return b.bury(ctx, h, why)
 			}
 			// The provider's settings stand in the way. They may be repaired, so the grant is kept.
-			return held{}, Errorf(Reauthorize, "the token of %s has ended and cannot be refreshed (%s): authorize again", c.Ref, why)
+			return held{}, Errorf(Reauthorize, "the token of %s has ended and cannot be refreshed (%s): %s", c.Ref, why, c.Kind.remedy())
 		}
 		if err := b.cooling(&c, p); err != nil {
 			return held{}, err
@@ -102,7 +103,9 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 			entered = true
 		}
 		before := h.Rotation
-		h, err = b.intend(ctx, h, mine)
+		if h.grant.ClientSecret == "" { // a service account's credential is not spent by asking
+			h, err = b.intend(ctx, h, mine)
+		}
 		if errors.Is(err, Conflict) { // sealed anew, or replaced by a new consent
 			continue
 		}
@@ -119,11 +122,15 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 // is what the journal held until then.
 func (b *Broker) rotate(ctx context.Context, mine Lease, client *oauth.Client, h held, p *Provider, before Rotation) (held, error) {
 	fault.At(fault.BeforeSend, string(h.ID))
+	client.RedirectURI = cmp.Or(h.grant.RedirectURI, client.RedirectURI)
 	present := func() (oauth.TokenResponse, error) {
+		if h.grant.ClientSecret != "" {
+			return client.ClientCredentials(ctx, h.grant.ClientID, secret.New(h.grant.ClientSecret), h.Scopes)
+		}
 		return client.Refresh(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken), h.Scopes)
 	}
 	answer, err := present()
-	if lostOnTheWay(err) && p.Definition.Refresh.ReuseGrace > 0 { // what the leeway is for
+	if lostOnTheWay(err) && p.Definition.Refresh.ReuseGrace > 0 && h.grant.ClientSecret == "" { // what the leeway is for
 		if h, err = b.intend(ctx, h, mine); err != nil {
 			return held{}, asKind(Unavailable, err)
 		}
@@ -176,7 +183,7 @@ func (b *Broker) refreshFailed(ctx context.Context, h held, before Rotation, nex
 		})
 	case wire.Class == oauth.Reconsent:
 		return b.bury(ctx, h, before.afterwards(wire.Error()))
-	case !wire.Uncertain:
+	case !wire.Uncertain && h.grant.ClientSecret == "":
 		b.desist(ctx, h, before)
 	}
 	b.cool.failed(h.ID, b.now(), wire.RetryAfter, failure)

@@ -51,7 +51,7 @@ func (c *Client) readToken(at string, r Request, got answer, requested []string)
 	if list := scopeList(fields["scope"], c.Definition.Delimiter()); len(list) > 0 {
 		out.Scopes = list
 	}
-	out.Scopes = unique(slices.Sorted(slices.Values(out.Scopes)))
+	out.Scopes = unique(slices.Sorted(slices.Values(c.Definition.Scopes.implied(out.Scopes))))
 	life, err := lifetime(fields["expires_in"])
 	if err != nil && at == AtToken {
 		return out, &Error{At: at, Status: got.status, Class: Misconfigured, Uncertain: true, Err: err, Advice: "Check response_map.expires_in, then start the authorization again"}
@@ -72,7 +72,7 @@ func (c *Client) readToken(at string, r Request, got answer, requested []string)
 // at an exchange it may be the wrong endpoint.
 func unreadable(at string, got answer, err error) *Error {
 	e := &Error{At: at, Status: got.status, Class: Transient, Uncertain: true, Err: err, Advice: laterAdvice(at)}
-	if at != AtRefresh && err != errBroken {
+	if at != AtRefresh && at != AtClientCredentials && err != errBroken {
 		e.Class = Misconfigured
 		e.Advice = "Check the endpoint at " + got.host + ": it does not answer as it should"
 	}

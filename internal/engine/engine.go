@@ -59,6 +59,7 @@ type Engine struct {
 	store    store
 	recorder *audit.Recorder
 	broker   *keybearer.Broker
+	egress   func(keybearer.Origin) *http.Client
 	listener net.Listener
 	server   *http.Server
 	public   string
@@ -156,16 +157,17 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 	if cfg.API.Development {
 		public = operator
 	}
+	e.egress = func(o keybearer.Origin) *http.Client {
+		if o == keybearer.FromFile {
+			return operator
+		}
+		return public
+	}
 	b := keybearer.Config{
 		Connections: e.store, Flows: e.store, Attempts: e.store, Providers: e.store, Keys: e.store,
 		Accounts: e.store, Sessions: e.store, Settings: e.store,
 		Sealer: sealer, Static: static, Catalog: catalog.Definition,
-		HTTP: func(o keybearer.Origin) *http.Client {
-			if o == keybearer.FromFile {
-				return operator
-			}
-			return public
-		},
+		HTTP:      e.egress,
 		AllowHTTP: cfg.API.Development, AllowSkip: cfg.API.Development,
 		PublicURL:      e.public,
 		SharedCallback: cfg.Auth.Callback == config.CallbackShared,
@@ -241,7 +243,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	work.Go(func() { served <- e.server.Serve(e.listener) })
 
 	e.log.Info("the engine is serving", "url", e.public, "address", e.listener.Addr().String())
-	e.tellProviders(stopping)
+	providers := e.tellProviders(stopping)
+	work.Go(func() { e.preflight(background, providers) })
 	var failure error
 	select {
 	case <-ctx.Done():
@@ -263,11 +266,11 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // tellProviders says at start what has to be registered where.
-func (e *Engine) tellProviders(ctx context.Context) {
+func (e *Engine) tellProviders(ctx context.Context) []keybearer.Provider {
 	providers, err := e.broker.As(keybearer.Caller{Name: "engine", Admin: true}).Providers(ctx)
 	if err != nil {
 		e.log.Warn("the providers could not be listed", "error", err)
-		return
+		return nil
 	}
 	for _, p := range providers {
 		if p.Status == keybearer.ProviderActive {
@@ -275,8 +278,9 @@ func (e *Engine) tellProviders(ctx context.Context) {
 		}
 	}
 	if len(providers) == 0 {
-		e.log.Info("no provider is configured yet: add one under auth.providers in engine.yaml, or with POST /v1/admin/auth_providers")
+		e.log.Info("no provider is configured yet: add one under auth.providers in engine.yaml, or with keybearer provider add")
 	}
+	return providers
 }
 
 func within(ctx context.Context, d time.Duration, do func(context.Context) error) error {
