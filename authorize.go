@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/keybearer/keybearer/oauth"
+	"github.com/keybearer/keybearer/secret"
 )
 
 // AuthorizationStatus is what an app sees of a flow.
@@ -35,6 +36,9 @@ type AuthorizeRequest struct {
 	User   UserID
 	// NextURI is where the browser goes after success, or "".
 	NextURI string
+	// Refused is a token that the API has refused with 401 before its time, or zero: then another one is
+	// given, as by [View.Renew].
+	Refused secret.String
 }
 
 // Authorization is what an app gets.
@@ -90,6 +94,9 @@ func (v *View) authorize(ctx context.Context, r AuthorizeRequest, again bool) (A
 	if len(r.Scopes) == 0 {
 		r.Scopes = p.Definition.Scopes.Default
 	}
+	if err := checkScopes(p, r.Scopes); err != nil {
+		return Authorization{}, err
+	}
 	wanted := slices.DeleteFunc(slices.Clone(r.Scopes), func(s string) bool { return slices.Contains(p.Definition.Scopes.Always, s) })
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
@@ -97,7 +104,7 @@ func (v *View) authorize(ctx context.Context, r AuthorizeRequest, again bool) (A
 	c, err := v.b.cfg.Connections.Connection(ctx, ref)
 	switch {
 	case err == nil && !again && c.State == ConnectionActive && Covers(c.Scopes, wanted):
-		token, err := v.token(ctx, &c, p)
+		token, err := v.tokenAfter(ctx, &c, p, r.Refused)
 		if err == nil {
 			return Authorization{
 				ID: AuthorizationID("ac_" + string(c.ID)), Status: AuthorizationCompleted,
@@ -113,6 +120,17 @@ func (v *View) authorize(ctx context.Context, r AuthorizeRequest, again bool) (A
 		return Authorization{}, err
 	}
 	return v.start(ctx, p, ref, wanted, existing(c, p), r.NextURI)
+}
+
+// checkScopes refuses scopes that the provider is known not to have, since some say so on a page of
+// their own and never send the browser back.
+func checkScopes(p *Provider, scopes []string) error {
+	rules := p.Definition.Scopes
+	unknown := rules.Unknown(slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(rules.Always, s) }))
+	if len(unknown) == 0 {
+		return nil
+	}
+	return Errorf(BadRequest, "%s has no scope %q: use %s", p.DisplayName(), oauth.Clean(unknown[0], 60), strings.Join(rules.Vocabulary(), ", "))
 }
 
 // existing are the scopes granted before, which the new consent should keep.

@@ -45,7 +45,8 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 	}
 	answer = b.introspected(ctx, client, oauth.AtToken, answer)
 	g := grant{
-		ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Elsewhere: elsewhere(client.Definition), Flow: f.ID,
+		ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Elsewhere: elsewhere(client.Definition),
+		RedirectURI: client.RedirectURI, Flow: f.ID,
 	}
 	g.take(answer)
 	if p.Definition.AsksUserInfo(oauth.AtToken) {

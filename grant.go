@@ -24,6 +24,8 @@ type grant struct {
 	ClientID      string
 	TokenEndpoint string
 	Elsewhere     []string
+	// RedirectURI is the one of the consent: some servers want it at each refresh, whatever it is by now.
+	RedirectURI string
 	// Flow is the consent that this grant goes back to, however often it was refreshed since.
 	Flow AuthorizationID
 }

@@ -20,6 +20,7 @@ const (
 	tagTokenEndpoint = 7
 	tagElsewhere     = 8 // may come several times
 	tagFlow          = 9
+	tagRedirectURI   = 10
 )
 
 // form writes the grant's plain text.
@@ -44,6 +45,7 @@ func (g *grant) form() []byte {
 		put(tagElsewhere, endpoint)
 	}
 	put(tagFlow, string(g.Flow))
+	put(tagRedirectURI, g.RedirectURI)
 	return out
 }
 
@@ -82,6 +84,8 @@ func readGrant(plain []byte) (grant, error) {
 			g.Elsewhere = append(g.Elsewhere, string(value))
 		case tagFlow:
 			g.Flow = AuthorizationID(value)
+		case tagRedirectURI:
+			g.RedirectURI = string(value)
 		}
 	}
 	return g, nil

@@ -19,6 +19,8 @@ type Grant struct {
 	ClientID, TokenEndpoint string
 	// Elsewhere are the endpoints at other servers at which the refresh token was to be used.
 	Elsewhere []string
+	// RedirectURI is the one of the consent, or "": the provider's present one.
+	RedirectURI string
 	// Flow is the consent that it goes back to, or "".
 	Flow AuthorizationID
 }
@@ -37,7 +39,7 @@ func OpenGrant(s Sealer, c *Connection) (Grant, error) {
 	return Grant{
 		Access: secret.New(g.AccessToken), Refresh: secret.New(g.RefreshToken), IDToken: secret.New(g.IDToken),
 		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, Flow: g.Flow,
+		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow,
 	}, nil
 }
 
@@ -47,7 +49,7 @@ func SealGrant(s Sealer, c *Connection, g Grant) (seal.Value, error) {
 	plain := grant{
 		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), IDToken: g.IDToken.Reveal(),
 		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, Flow: g.Flow,
+		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow,
 	}
 	sealed, err := s.Seal(plain.form(), c.GrantPlace())
 	if err != nil {

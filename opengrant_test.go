@@ -25,7 +25,7 @@ func TestGrantOpensForWhoeverHoldsTheSealer(t *testing.T) {
 		t.Fatal(err)
 	}
 	g, err := keybearer.OpenGrant(ring, &c)
-	if err != nil || !h.works(g.Access) || g.Refresh.IsZero() || g.ClientID != "client" || g.Flow == "" {
+	if err != nil || !h.works(g.Access) || g.Refresh.IsZero() || g.ClientID != "client" || g.Flow == "" || g.RedirectURI == "" {
 		t.Fatalf("got %+v, %v; want a grant that works", g, err)
 	}
 	moved := c

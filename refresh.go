@@ -1,6 +1,7 @@
 package keybearer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -118,6 +119,7 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 // is what the journal held until then.
 func (b *Broker) rotate(ctx context.Context, mine Lease, client *oauth.Client, h held, p *Provider, before Rotation) (held, error) {
 	fault.At(fault.BeforeSend, string(h.ID))
+	client.RedirectURI = cmp.Or(h.grant.RedirectURI, client.RedirectURI)
 	present := func() (oauth.TokenResponse, error) {
 		return client.Refresh(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken), h.Scopes)
 	}

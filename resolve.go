@@ -13,14 +13,14 @@ import (
 // installed fills in the definition that is in force.
 func (b *Broker) installed(p Provider) (Provider, error) {
 	if p.Type == "" {
-		p.Definition = p.Settings
+		p.Definition = oauth.Definition{}.Install(p.Settings)
 		return p, nil
 	}
 	base, ok := b.cfg.Catalog(p.Type)
 	if !ok {
 		return p, Errorf(BadRequest, "provider %s: the type %q is not in the catalogue", p.ID, p.Type)
 	}
-	p.Definition = base.Override(p.Settings)
+	p.Definition = base.Install(p.Settings)
 	return p, nil
 }
 

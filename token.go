@@ -49,7 +49,7 @@ func (v *View) Renew(ctx context.Context, ref Ref, refused secret.String) (Token
 	if err != nil {
 		return Token{}, err
 	}
-	return v.handOut(v.b.refresh(ctx, &c, p, refused))
+	return v.tokenAfter(ctx, &c, p, refused)
 }
 
 func (v *View) connection(ctx context.Context, ref Ref) (Connection, *Provider, error) {
@@ -70,6 +70,14 @@ func (v *View) connection(ctx context.Context, ref Ref) (Connection, *Provider, 
 		err = inactive(p.ID)
 	}
 	return c, p, err
+}
+
+// tokenAfter hands out the token of a connection that was just read, or, where one was refused, another.
+func (v *View) tokenAfter(ctx context.Context, c *Connection, p *Provider, refused secret.String) (Token, error) {
+	if refused.IsZero() {
+		return v.token(ctx, c, p)
+	}
+	return v.handOut(v.b.refresh(ctx, c, p, refused))
 }
 
 // token hands out the token of a connection that was just read.

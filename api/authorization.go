@@ -13,6 +13,9 @@ type AuthorizeRequest struct {
 	UserID string `json:"user_id" jsonschema:"minLength=1,example=alice@example.com"`
 	// NextURI is where the browser goes after success.
 	NextURI string `json:"next_uri,omitempty"`
+	// RefusedToken is a token of this authorization that the provider's API has refused with 401 before its
+	// time: another one is got. Told twice of the same one, the engine refreshes once. (Ours.)
+	RefusedToken string `json:"refused_token,omitempty" jsonschema:"writeOnly=true"`
 }
 
 // Requirement names a provider, by id or by provider_id, and scopes.

@@ -10,6 +10,11 @@ import (
 type OAuth2Settings struct {
 	// DisplayName is what people call the provider. (Ours.)
 	DisplayName *string `json:"display_name,omitempty"`
+	// ServerURL is where a server of one's own is, for the types that have such: its base URL with the
+	// context path. It takes the place of {{server_url}} in endpoints. (Ours.)
+	ServerURL *string `json:"server_url,omitempty" jsonschema:"maxLength=900,example=https://jira.example.com/jira"`
+	// Product is which of the type's products it is: jira or confluence for atlassian-data-center. (Ours.)
+	Product *string `json:"product,omitempty" jsonschema:"maxLength=100,example=jira"`
 	// Issuer is the issuer identifier that an iss parameter of the callback must equal. (Ours.)
 	Issuer *string `json:"issuer,omitempty"`
 	// ScopeDelimiter stands between scopes: a space, also when it is absent, or a comma.
@@ -42,6 +47,10 @@ type ScopeRules struct {
 	Always []string `json:"always,omitempty"`
 	// Default is asked for when the caller names none.
 	Default []string `json:"default,omitempty"`
+	// Levels are scopes of which each includes those before it.
+	Levels []string `json:"levels,omitempty"`
+	// Known are all scopes that there are, beside Levels; others are refused at once.
+	Known []string `json:"known,omitempty"`
 }
 
 // PKCE is RFC 7636.

@@ -35,7 +35,6 @@ func TestStartAtCloudAsksForEverythingInTheURLAndNobody(t *testing.T) {
 	for name, want := range map[string]string{
 		"audience": "api.atlassian.com", "client_id": d.config.ClientID, "redirect_uri": appCallback,
 		"response_type": "code", "prompt": "consent", "code_challenge_method": "S256",
-		"scope": strings.Join(atlassian.ModuleScopes(atlassian.Jira), " "),
 	} {
 		if got.Get(name) != want {
 			t.Errorf("%s: got %q, want %q", name, got.Get(name), want)
@@ -223,7 +222,7 @@ func TestRefusedCodesAreExplained(t *testing.T) {
 	}
 	for fault, kind := range map[string]keybearer.Kind{
 		"server_error": keybearer.ProviderAway, "html_error": keybearer.ProviderAway, "closed": keybearer.ProviderAway,
-		"html": keybearer.ProviderRefused, "no_access_token": keybearer.ProviderRefused, "truncated": keybearer.ProviderRefused,
+		"truncated": keybearer.ProviderAway, "html": keybearer.ProviderRefused, "no_access_token": keybearer.ProviderRefused,
 	} {
 		d := atCloud(t, nil)
 		back := d.start()

@@ -51,6 +51,7 @@ type ours struct {
 	Type     string                    `json:"token_type,omitempty"`
 	Client   string                    `json:"client_id,omitempty"`
 	Endpoint string                    `json:"token_endpoint,omitempty"`
+	Redirect string                    `json:"redirect_uri,omitempty"`
 	Consent  keybearer.AuthorizationID `json:"consent,omitempty"`
 	Rotation *keybearer.Rotation       `json:"rotation,omitempty"`
 	Logins   []login                   `json:"logins,omitempty"`

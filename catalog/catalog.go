@@ -38,22 +38,31 @@ var shelf = sync.OnceValue(func() map[string]func() oauth.Definition {
 	return kinds
 })
 
+// entry is what stands in a file: a definition, and what differs between products that share it.
+type entry struct {
+	oauth.Definition `yaml:",inline"`
+	Products         map[string]oauth.Definition `yaml:"products"`
+}
+
 // read decodes one file. A file that cannot be read is a programmer's mistake, which the test of this
 // package finds.
-func read(name string) (d oauth.Definition) {
+func read(name string) oauth.Definition {
+	var e entry
 	data, err := files.ReadFile(name)
 	if err == nil {
-		err = yaml.Load(data, &d, yaml.WithKnownFields())
+		err = yaml.Load(data, &e, yaml.WithKnownFields())
 	}
 	if err != nil {
 		panic(fmt.Sprintf("catalog: reading %s: %v", name, err))
 	}
-	return d
+	e.Definition.Products = e.Products
+	return e.Definition
 }
 
 // Definition gives the bundled definition of a kind, such as "atlassian". The maps and lists in it
-// are shared with all callers: do not change them, lay an override over them. It may be called
-// concurrently.
+// are shared with all callers: do not change them, lay an override over them. A kind of server that
+// people run themselves has {{server_url}} in its endpoints, and products to choose from, which
+// [oauth.Definition.Install] fills in. It may be called concurrently.
 func Definition(kind string) (oauth.Definition, bool) {
 	open, ok := shelf()[kind]
 	if !ok {

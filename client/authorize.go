@@ -40,7 +40,7 @@ func (c *Client) Authorize(ctx context.Context, r keybearer.AuthorizeRequest) (k
 				ID: string(r.ID), ProviderID: r.ProviderID, ProviderType: r.ProviderType,
 				OAuth2: api.RequirementOAuth2{Scopes: r.Scopes},
 			},
-			UserID: string(r.User), NextURI: r.NextURI,
+			UserID: string(r.User), NextURI: r.NextURI, RefusedToken: r.Refused.Reveal(),
 		},
 	})
 	return authorization(&out), err
@@ -119,10 +119,21 @@ func (c *Client) TryVerifier(ctx context.Context, user keybearer.UserID, verifie
 // Reauthorize and its text has the URL to open; asking leaves a pending authorization at the engine.
 // The engine's API knows one connection of a user at a provider: a ref with a Name is a BadRequest.
 func (c *Client) Token(ctx context.Context, ref keybearer.Ref, scopes ...string) (keybearer.Token, error) {
+	return c.token(ctx, ref, keybearer.AuthorizeRequest{Scopes: scopes})
+}
+
+// Renew implements [keybearer.Renewer]: the engine refreshes a token that the provider's API has refused,
+// once, however many report it.
+func (c *Client) Renew(ctx context.Context, ref keybearer.Ref, refused secret.String) (keybearer.Token, error) {
+	return c.token(ctx, ref, keybearer.AuthorizeRequest{Refused: refused})
+}
+
+func (c *Client) token(ctx context.Context, ref keybearer.Ref, r keybearer.AuthorizeRequest) (keybearer.Token, error) {
 	if ref.Name != "" {
 		return keybearer.Token{}, keybearer.Errorf(keybearer.BadRequest, "an engine has one connection of %s at %s: leave the name away", ref.User, ref.Provider)
 	}
-	a, err := c.Authorize(ctx, keybearer.AuthorizeRequest{ID: ref.Provider, User: ref.User, Scopes: scopes})
+	r.ID, r.User = ref.Provider, ref.User
+	a, err := c.Authorize(ctx, r)
 	if err != nil {
 		return keybearer.Token{}, err
 	}

@@ -19,7 +19,7 @@ type Client struct {
 	limit     time.Duration
 }
 
-var _ keybearer.TokenSource = (*Client)(nil)
+var _ keybearer.Renewer = (*Client)(nil)
 
 // Option changes a Client that is being made.
 type Option func(*Client)

@@ -160,6 +160,13 @@ func TestAuthorizeWaitConfirmToken(t *testing.T) {
 	if err != nil || token.Access.IsZero() || token.ExpiresAt.IsZero() || token.Ref != ref {
 		t.Errorf("got %+v and error %v, want a token of %s with its expiry", token, err, ref)
 	}
+	renewed, err := e.Renew(t.Context(), ref, token.Access)
+	if err != nil || renewed.Access.IsZero() || renewed.Access.Equal(token.Access) {
+		t.Errorf("after a refused token: got error %v, want another one", err)
+	}
+	if again, err := e.Renew(t.Context(), ref, token.Access); err != nil || !again.Access.Equal(renewed.Access) {
+		t.Errorf("told twice: got error %v, want the same as before", err)
+	}
 	if _, err := e.Token(t.Context(), keybearer.Ref{User: "alice", Provider: "hooli", Name: "work"}); !errors.Is(err, keybearer.BadRequest) {
 		t.Errorf("got error %v for a named connection, want one of kind bad_request", err)
 	}

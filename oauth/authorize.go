@@ -70,6 +70,9 @@ func authorizeParams(d *Definition, o AuthorizeOptions) map[string]string {
 
 func (c *Client) authorizeValues(o AuthorizeOptions) values {
 	d := c.Definition
+	if len(d.Scopes.Levels) > 0 { // the highest of both lists is asked for, alone
+		o.Scopes, o.Existing = d.Scopes.topmost(slices.Concat(o.Scopes, o.Existing)), nil
+	}
 	v := values{
 		"client_id": c.ID, "redirect_uri": c.RedirectURI, "state": o.State.Reveal(),
 		"scopes":          strings.Join(slices.Concat(o.Scopes, d.Scopes.Always), d.Delimiter()),

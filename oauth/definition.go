@@ -6,6 +6,15 @@ package oauth
 type Definition struct {
 	// DisplayName is what people call the provider, for pages and messages. (Ours.)
 	DisplayName string `yaml:"display_name,omitempty" json:"display_name,omitempty"`
+	// ServerURL is the base URL of a server of one's own, with its context path:
+	// https://jira.example.com/jira. It takes the place of {{server_url}} in the endpoints. In
+	// engine.yaml it stands beside provider_id. (Ours.)
+	ServerURL string `yaml:"-" json:"server_url,omitempty"`
+	// Product chooses among Products. In engine.yaml it stands beside provider_id. (Ours.)
+	Product string `yaml:"-" json:"product,omitempty"`
+	// Products are what differs between the products that share a kind of server. Only the bundled
+	// catalogue has them.
+	Products map[string]Definition `yaml:"-" json:"-"`
 	// Issuer is the issuer identifier (RFC 8414) that an iss parameter of the callback must equal
 	// (RFC 9207). Empty: the iss must share its origin with an endpoint. (Ours.)
 	Issuer string `yaml:"issuer,omitempty" json:"issuer,omitempty"`
@@ -41,6 +50,11 @@ type ScopeRules struct {
 	Always []string `yaml:"always,omitempty" json:"always,omitempty"`
 	// Default is asked for when the caller names none.
 	Default []string `yaml:"default,omitempty" json:"default,omitempty"`
+	// Levels are scopes of which each includes those before it: one is enough to ask for, and what a
+	// grant reaches is counted with those below. There are no others, unless they are known as well.
+	Levels []string `yaml:"levels,omitempty" json:"levels,omitempty"`
+	// Known are all scopes that there are, where that is few: others are refused before a browser opens.
+	Known []string `yaml:"known,omitempty" json:"known,omitempty"`
 }
 
 // PKCE is RFC 7636. The only supported method is S256.

@@ -9,10 +9,14 @@ import (
 // by piece, lists are replaced. Neither argument is changed.
 func (d Definition) Override(over Definition) Definition {
 	set(&d.DisplayName, over.DisplayName)
+	set(&d.ServerURL, over.ServerURL)
+	set(&d.Product, over.Product)
 	set(&d.Issuer, over.Issuer)
 	set(&d.ScopeDelimiter, over.ScopeDelimiter)
 	setList(&d.Scopes.Always, over.Scopes.Always)
 	setList(&d.Scopes.Default, over.Scopes.Default)
+	setList(&d.Scopes.Levels, over.Scopes.Levels)
+	setList(&d.Scopes.Known, over.Scopes.Known)
 	set(&d.PKCE.Enabled, over.PKCE.Enabled)
 	set(&d.PKCE.CodeChallengeMethod, over.PKCE.CodeChallengeMethod)
 	d.AuthorizeRequest = d.AuthorizeRequest.override(over.AuthorizeRequest)

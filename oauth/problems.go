@@ -31,6 +31,8 @@ func (d *Definition) Problems(o Options) []Problem {
 	c := &checker{options: o}
 	c.oneOf(d.ScopeDelimiter, []string{" ", ","}, "scope_delimiter")
 	c.pkce(d.PKCE)
+	c.product(d)
+	c.serverURL(d)
 	if d.Issuer != "" {
 		c.endpoint(d.Issuer, "issuer")
 	}
@@ -61,6 +63,7 @@ func (d *Definition) Problems(o Options) []Problem {
 type checker struct {
 	options  Options
 	problems []Problem
+	server   string // a server URL that was refused already
 }
 
 func (c *checker) fail(message string, path ...string) {
@@ -83,6 +86,9 @@ func (c *checker) oneOf(value string, allowed []string, path ...string) {
 }
 
 func (c *checker) endpoint(raw string, path ...string) {
+	if c.server != "" && (strings.HasPrefix(raw, c.server) || strings.HasPrefix(raw, serverPlaceholder)) {
+		return // the server's URL is to be repaired
+	}
 	if err := CheckEndpoint(raw, c.options.AllowHTTP); err != nil {
 		c.fail(err.Error(), path...)
 	}

@@ -1,8 +1,11 @@
 package oauth
 
 import (
+	"errors"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -95,5 +98,45 @@ func (c *checker) rule(index string, r ErrorRule) {
 	}
 	if r.Status == 0 && r.Code == "" && r.Description == "" {
 		c.fail("a rule needs a condition: status, code or description", "errors", index)
+	}
+}
+
+// product refuses a product that the kind does not have, or none where there are several.
+func (c *checker) product(d *Definition) {
+	products := slices.Sorted(maps.Keys(d.Products))
+	_, known := d.Products[d.Product]
+	switch {
+	case known:
+	case len(products) > 0 && d.Product == "":
+		c.fail("say which product the server is: "+strings.Join(products, ", "), "product")
+	case len(products) > 0:
+		c.fail("allowed: "+strings.Join(products, ", "), "product")
+	case d.Product != "":
+		c.fail("this kind of provider has no products: remove it", "product")
+	}
+}
+
+// serverURL looks at the URL that the endpoints are built on, once for all of them.
+func (c *checker) serverURL(d *Definition) {
+	isOpen := func(endpoint string) bool { return strings.HasPrefix(endpoint, serverPlaceholder) }
+	on := func(endpoint string) bool { return strings.HasPrefix(endpoint, d.ServerURL+"/") }
+	endpoints := d.endpoints()
+	if d.ServerURL == "" {
+		if slices.ContainsFunc(endpoints, isOpen) {
+			c.server = serverPlaceholder
+			c.fail("say where the server is: its base URL with the context path, if it has one, like https://jira.example.com/jira", "server_url")
+		}
+		return
+	}
+	err := CheckEndpoint(d.ServerURL, c.options.AllowHTTP)
+	switch {
+	case err == nil && strings.ContainsAny(d.ServerURL, "?{}"):
+		err = errors.New("a base URL has no query and no placeholders")
+	case err == nil && !slices.ContainsFunc(endpoints, on):
+		err = errors.New("no endpoint of this provider is built on it: remove it, or choose a kind of provider that has servers of one's own, like atlassian-data-center")
+	}
+	if err != nil {
+		c.server = d.ServerURL
+		c.fail(err.Error(), "server_url")
 	}
 }

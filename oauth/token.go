@@ -51,7 +51,7 @@ func (c *Client) readToken(at string, r Request, got answer, requested []string)
 	if list := scopeList(fields["scope"], c.Definition.Delimiter()); len(list) > 0 {
 		out.Scopes = list
 	}
-	out.Scopes = unique(slices.Sorted(slices.Values(out.Scopes)))
+	out.Scopes = unique(slices.Sorted(slices.Values(c.Definition.Scopes.implied(out.Scopes))))
 	life, err := lifetime(fields["expires_in"])
 	if err != nil && at == AtToken {
 		return out, &Error{At: at, Status: got.status, Class: Misconfigured, Uncertain: true, Err: err, Advice: "Check response_map.expires_in, then start the authorization again"}

@@ -117,6 +117,11 @@ type Provider struct {
 	Type string `yaml:"type,omitempty" jsonschema:"default=oauth2,enum=oauth2"`
 	// ProviderID is the bundled type, like atlassian. Leave it out for a server of one's own.
 	ProviderID string `yaml:"provider_id,omitempty" jsonschema:"maxLength=100"`
+	// ServerURL is where a server of one's own is, for the types that have such, like
+	// atlassian-data-center: its base URL with the context path, https://jira.example.com/jira.
+	ServerURL string `yaml:"server_url,omitempty" jsonschema:"maxLength=900"`
+	// Product is which of the type's products it is: jira or confluence for atlassian-data-center.
+	Product string `yaml:"product,omitempty" jsonschema:"maxLength=100"`
 	// ClientID is the client identifier that the provider gave out.
 	ClientID string `yaml:"client_id,omitempty" jsonschema:"maxLength=1000"`
 	// ClientSecret belongs to it; a public client has none and uses PKCE.

@@ -39,6 +39,8 @@ func environment(extra map[string]string) func(string) (string, bool) {
 			"HOME":                    "/home/kb",
 			"ATLASSIAN_CLIENT_ID":     "atlassian-client",
 			"ATLASSIAN_CLIENT_SECRET": canary,
+			"JIRA_CLIENT_ID":          "jira-client",
+			"JIRA_CLIENT_SECRET":      canary,
 			"HOOLI_CLIENT_ID":         "hooli-client",
 			"HOOLI_CLIENT_SECRET":     canary,
 			"ROOT_KEY_1":              canary + "-root-key-1",
@@ -57,7 +59,7 @@ func source(t *testing.T) config.Source {
 		Dir:         t.TempDir(),
 		LookupEnv:   environment(nil),
 		Definitions: bundled,
-		Types:       []string{"atlassian", "github"},
+		Types:       []string{"atlassian", "atlassian-data-center", "github"},
 	}
 }
 
@@ -72,6 +74,14 @@ func bundled(providerType string) (oauth.Definition, bool) {
 			AuthorizeRequest: oauth.Request{Endpoint: "https://auth.atlassian.example/authorize", Params: map[string]string{"audience": "api.atlassian.com"}},
 			TokenRequest:     oauth.Request{Endpoint: "https://auth.atlassian.example/oauth/token"},
 			RefreshRequest:   &oauth.Request{},
+		}, true
+	case "atlassian-data-center":
+		return oauth.Definition{
+			PKCE:             oauth.PKCE{Enabled: &on},
+			AuthorizeRequest: oauth.Request{Endpoint: "{{server_url}}/authorize"},
+			TokenRequest:     oauth.Request{Endpoint: "{{server_url}}/token"},
+			RefreshRequest:   &oauth.Request{},
+			Products:         map[string]oauth.Definition{"confluence": {}, "jira": {DisplayName: "Jira"}},
 		}, true
 	case "github":
 		return oauth.Definition{

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,25 +40,23 @@ func (c *checker) define(p *Provider, at []string) bool {
 	if bundled == nil {
 		bundled = func(string) (oauth.Definition, bool) { return oauth.Definition{}, false }
 	}
-	var own oauth.Definition
-	if p.Overrides != nil {
-		own = *p.Overrides
-	}
+	described := p.Overrides != nil
+	own := p.place()
 	if p.ProviderID != "" {
 		base, ok := bundled(p.ProviderID)
-		p.Definition = base.Override(own)
+		p.Definition = base.Install(own)
 		if !ok && p.Enabled {
 			c.wrong(c.shownAs(p.ProviderID, append(at, "provider_id")...)+" is not a bundled provider"+c.types(p.ProviderID)+
 				"; leave provider_id out for a server of your own and describe it in oauth2", append(at, "provider_id")...)
 		}
 		return ok
 	}
-	if p.Overrides != nil {
-		p.Definition = own
+	if described {
+		p.Definition = oauth.Definition{}.Install(own)
 		return true
 	}
 	if base, ok := bundled(p.ID); ok { // until January 2025 the id was the type
-		p.ProviderID, p.Definition = p.ID, base
+		p.ProviderID, p.Definition = p.ID, base.Install(own)
 		c.doubt(fmt.Sprintf("the id alone as the type is an older form; add provider_id: %s", p.ID), append(at, "id")...)
 		return true
 	}
@@ -65,6 +64,20 @@ func (c *checker) define(p *Provider, at []string) bool {
 		c.wrong("this provider says neither provider_id nor oauth2; give the bundled type"+c.types(p.ID)+", or describe the server in oauth2", at...)
 	}
 	return false
+}
+
+// place writes where the server is, and which product, into the block that holds all that the operator
+// says of it, and gives that.
+func (p *Provider) place() oauth.Definition {
+	var own oauth.Definition
+	if p.Overrides != nil {
+		own = *p.Overrides
+	}
+	if p.ServerURL != "" || p.Product != "" {
+		own.ServerURL, own.Product = p.ServerURL, p.Product
+		p.Overrides = &own
+	}
+	return own
 }
 
 // types lists the bundled types, shortly when they are many.
@@ -93,6 +106,13 @@ func (c *checker) definition(p *Provider, at []string) {
 	options := oauth.Options{PublicClient: c.publicClient(p, at), AllowHTTP: c.cfg.API.Development}
 	for _, found := range p.Definition.Problems(options) {
 		elements := slices.Concat(at, []string{"oauth2"}, found.Path)
+		if beside := found.Path[0]; beside == "server_url" || beside == "product" { // they stand beside the block
+			elements = slices.Concat(at, found.Path)
+		}
+		if found.Path[0] == "product" && p.Product != "" && len(p.Definition.Products) > 0 {
+			products := slices.Sorted(maps.Keys(p.Definition.Products))
+			found.Message = c.shownAs(p.Product, elements...) + " is not a product of " + p.ProviderID + choices(p.Product, products)
+		}
 		if found.Warning && p.ProviderID != "" && !c.written(elements...) || c.failedWithin(elements) {
 			continue
 		}
@@ -126,7 +146,7 @@ func (c *checker) withoutExpanded(message string, elements []string) string {
 		return message
 	case exact && len(at.refs) > 0:
 		message = "the value of " + quoted(strings.Join(at.refs, "")) + " is not allowed here"
-		if last := elements[len(elements)-1]; last == "endpoint" || last == "issuer" {
+		if last := elements[len(elements)-1]; last == "endpoint" || last == "issuer" || last == "server_url" {
 			message += "; allowed: an absolute https URL without user info and fragment (http for this machine only, or with api.development: true)"
 		}
 		return message

@@ -12,10 +12,15 @@ import (
 // may belong to somebody else.
 func editSettings(d *oauth.Definition, in api.OAuth2Settings) error {
 	set(&d.DisplayName, in.DisplayName)
+	set(&d.ServerURL, in.ServerURL)
+	set(&d.Product, in.Product)
 	set(&d.Issuer, in.Issuer)
 	set(&d.ScopeDelimiter, in.ScopeDelimiter)
 	if s := in.Scopes; s != nil {
-		d.Scopes = oauth.ScopeRules{Always: listed(d.Scopes.Always, s.Always), Default: listed(d.Scopes.Default, s.Default)}
+		d.Scopes = oauth.ScopeRules{
+			Always: listed(d.Scopes.Always, s.Always), Default: listed(d.Scopes.Default, s.Default),
+			Levels: listed(d.Scopes.Levels, s.Levels), Known: listed(d.Scopes.Known, s.Known),
+		}
 	}
 	if p := in.PKCE; p != nil {
 		set(&d.PKCE.CodeChallengeMethod, p.CodeChallengeMethod)

@@ -11,13 +11,13 @@ import (
 // settings shows a definition: what it does not say is absent.
 func settings(d *oauth.Definition) api.OAuth2Settings {
 	out := api.OAuth2Settings{
-		DisplayName: shown(d.DisplayName), Issuer: shown(d.Issuer), ScopeDelimiter: shown(d.ScopeDelimiter),
+		DisplayName: shown(d.DisplayName), ServerURL: shown(d.ServerURL), Product: shown(d.Product), Issuer: shown(d.Issuer), ScopeDelimiter: shown(d.ScopeDelimiter),
 		AuthorizeRequest: request(&d.AuthorizeRequest), TokenRequest: request(&d.TokenRequest),
 		RefreshRequest: request(d.RefreshRequest), RevokeRequest: request(d.RevokeRequest),
 		TokenTypes: d.TokenTypes,
 	}
-	if s := d.Scopes; len(s.Always)+len(s.Default) > 0 {
-		out.Scopes = &api.ScopeRules{Always: s.Always, Default: s.Default}
+	if s := d.Scopes; len(s.Always)+len(s.Default)+len(s.Levels)+len(s.Known) > 0 {
+		out.Scopes = &api.ScopeRules{Always: s.Always, Default: s.Default, Levels: s.Levels, Known: s.Known}
 	}
 	if p := d.PKCE; p != (oauth.PKCE{}) {
 		out.PKCE = &api.PKCE{Enabled: p.Enabled, CodeChallengeMethod: shown(p.CodeChallengeMethod)}

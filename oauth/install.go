@@ -1,0 +1,71 @@
+package oauth
+
+import (
+	"strings"
+)
+
+// serverPlaceholder stands for [Definition.ServerURL] in the endpoints of a definition, as in
+// {{server_url}}/rest/oauth2/latest/token. It is the only placeholder of endpoints, and begins them.
+const serverPlaceholder = "{{server_url}}"
+
+// Install lays an operator's settings over the definition, as [Definition.Override] does, and fills in
+// what they decide: the product, whose own settings lie between the two, and the server's URL, in every
+// endpoint. Neither argument is changed.
+func (d Definition) Install(settings Definition) Definition {
+	if product, ok := d.Products[settings.Product]; ok {
+		d = d.Override(product)
+	}
+	d = d.Override(settings)
+	d.ServerURL = strings.TrimRight(d.ServerURL, "/")
+	if d.ServerURL != "" {
+		d.fillServer()
+	}
+	return d
+}
+
+// fillServer joins the server's URL, path included, with what stands behind the placeholder. Sections
+// behind pointers are shared with the catalogue, so copies are filled.
+func (d *Definition) fillServer() {
+	fill := func(endpoint *string) {
+		if path, ok := strings.CutPrefix(*endpoint, serverPlaceholder); ok {
+			*endpoint = d.ServerURL + path
+		}
+	}
+	fill(&d.Issuer)
+	fill(&d.AuthorizeRequest.Endpoint)
+	fill(&d.TokenRequest.Endpoint)
+	if d.RefreshRequest != nil {
+		d.RefreshRequest = new(*d.RefreshRequest)
+		fill(&d.RefreshRequest.Endpoint)
+	}
+	if d.UserInfoRequest != nil {
+		d.UserInfoRequest = new(*d.UserInfoRequest)
+		fill(&d.UserInfoRequest.Endpoint)
+	}
+	if d.TokenIntrospectionRequest != nil {
+		d.TokenIntrospectionRequest = new(*d.TokenIntrospectionRequest)
+		fill(&d.TokenIntrospectionRequest.Endpoint)
+	}
+	if d.RevokeRequest != nil {
+		d.RevokeRequest = new(*d.RevokeRequest)
+		fill(&d.RevokeRequest.Endpoint)
+	}
+}
+
+// endpoints lists those that the definition names.
+func (d *Definition) endpoints() []string {
+	all := []string{d.Issuer, d.AuthorizeRequest.Endpoint, d.TokenRequest.Endpoint}
+	if d.RefreshRequest != nil {
+		all = append(all, d.RefreshRequest.Endpoint)
+	}
+	if d.UserInfoRequest != nil {
+		all = append(all, d.UserInfoRequest.Endpoint)
+	}
+	if d.TokenIntrospectionRequest != nil {
+		all = append(all, d.TokenIntrospectionRequest.Endpoint)
+	}
+	if d.RevokeRequest != nil {
+		all = append(all, d.RevokeRequest.Endpoint)
+	}
+	return all
+}
