@@ -366,3 +366,33 @@ func TestTokenThatLivesAllocatesNothing(t *testing.T) {
 		t.Error("there was no token")
 	}
 }
+
+// Somebody signs in anew while the former grant is being refreshed: what the refresh brings is late.
+func TestNewSignInDuringARefreshWins(t *testing.T) {
+	d := atServer(t, atlassian.Jira, nil).connect()
+	d.provider.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "hold_answer", Grant: "refresh_token", Times: 1})
+	d.clock.Advance(time.Hour)
+	late := make(chan keybearer.Token, 1)
+	go func() {
+		token, err := d.client.Token(t.Context())
+		if err != nil {
+			t.Errorf("the refresh: %v", err)
+		}
+		late <- token
+	}()
+	if err := d.provider.History().AwaitCalls(t.Context(), providertest.Token, 2); err != nil {
+		t.Fatal(err)
+	}
+	other := d.another()
+	if _, err := other.Complete(t.Context(), d.start().String()); err != nil {
+		t.Fatal(err)
+	}
+	d.server.Release()
+	want, err := other.Token(t.Context())
+	if got := <-late; err != nil || !got.Access.Equal(want.Access) {
+		t.Errorf("the late one has another token (%v)", err)
+	}
+	if got, err := d.another().Token(t.Context()); err != nil || !got.Access.Equal(want.Access) {
+		t.Errorf("the store has another token (%v)", err)
+	}
+}
