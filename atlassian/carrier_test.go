@@ -19,7 +19,16 @@ func TestConnectionIsTestedByAskingTheProduct(t *testing.T) {
 		desk       *desk
 		path, user string
 	}{
-		"Jira Cloud":             {atCloud(t, nil), "/rest/api/3/myself", "712020:5a0d0000-0000-4000-8000-00000000a11c"},
+		"Jira Cloud": {atCloud(t, nil), "/rest/api/3/myself", "712020:5a0d0000-0000-4000-8000-00000000a11c"},
+		"Jira Cloud, as the module": {atCloud(t, func(c *atlassian.Config) {
+			c.Scopes = atlassian.ModuleScopes(atlassian.Jira)
+		}), "/rest/api/3/myself", "712020:5a0d0000-0000-4000-8000-00000000a11c"},
+		"Confluence Cloud": {atCloud(t, func(c *atlassian.Config) {
+			c.Product, c.Scopes = atlassian.Confluence, atlassian.ClassicScopes(atlassian.Read, atlassian.Confluence)
+		}), "/wiki/rest/api/user/current", "712020:5a0d0000-0000-4000-8000-00000000a11c"},
+		"Confluence Cloud, as the module": {atCloud(t, func(c *atlassian.Config) {
+			c.Product, c.Scopes = atlassian.Confluence, atlassian.ModuleScopes(atlassian.Confluence)
+		}), "/wiki/rest/api/user/current", "712020:5a0d0000-0000-4000-8000-00000000a11c"},
 		"Jira Data Center":       {atServer(t, atlassian.Jira, nil), "/rest/api/2/myself", "alice"},
 		"Confluence Data Center": {atServer(t, atlassian.Confluence, nil), "/rest/api/user/current", "alice"},
 	} {
@@ -34,6 +43,31 @@ func TestConnectionIsTestedByAskingTheProduct(t *testing.T) {
 			t.Errorf("%s: the product was asked %d times", name, c.desk.provider.History().Calls(providertest.API))
 		}
 	}
+}
+
+// Not every set of scopes permits the question who it is.
+func TestConnectionIsTestedByWhatTheScopesPermit(t *testing.T) {
+	for _, c := range []struct {
+		product atlassian.Product
+		scope   string
+		path    string
+	}{
+		{atlassian.Jira, "read:jira-work", "/rest/api/3/project/search?maxResults=1"},
+		{atlassian.Confluence, "read:space:confluence", "/wiki/api/v2/spaces?limit=1"},
+		{atlassian.Confluence, "read:page:confluence", "/wiki/api/v2/pages?limit=1"},
+		{atlassian.Confluence, "search:confluence", "/wiki/rest/api/search?cql=type%3Dpage&limit=1"},
+	} {
+		d := atCloud(t, func(cfg *atlassian.Config) { cfg.Product, cfg.Scopes = c.product, []string{c.scope} }).connect()
+		got, err := d.client.TestConnection(t.Context())
+		if err != nil || got.Path != c.path || got.User != "" {
+			t.Errorf("%s: got %+v, %v", c.scope, got, err)
+		}
+	}
+	d := atCloud(t, func(c *atlassian.Config) {
+		c.Product, c.Scopes = atlassian.Confluence, []string{"read:label:confluence"}
+	}).connect()
+	_, err := d.client.TestConnection(t.Context())
+	refused(t, "a scope that permits none", err, keybearer.Reauthorize, "needs the scope read:confluence-user")
 }
 
 // A token that was taken back and has not ended yet passes no test.
@@ -261,6 +295,50 @@ func TestRatesAreSurfaced(t *testing.T) {
 	refused(t, "the rate", err, keybearer.RateLimited, "try again after 10:00:05 UTC")
 	if f, ok := errors.AsType[*atlassian.Failure](err); !ok || f.RateLimit.Until != d.clock.Now().Add(5*time.Second) || f.RateLimit.Limit != 10 {
 		t.Errorf("got %+v", err)
+	}
+}
+
+func TestCloudsRatesSayWhatHasToWait(t *testing.T) {
+	for how, c := range map[string]struct {
+		reach atlassian.Reach
+		says  string
+	}{
+		"burst": {atlassian.ReachEndpoint, "jira-burst-based"}, "tenant": {atlassian.ReachSite, "other sites are not touched"},
+		"global": {atlassian.ReachApp, "any site"},
+	} {
+		d := atCloud(t, nil).connect()
+		if _, err := d.client.TestConnection(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.cloud.Set("limited", how); err != nil {
+			t.Fatal(err)
+		}
+		err := d.client.Get(t.Context(), "/rest/api/3/myself", nil)
+		refused(t, how, err, keybearer.RateLimited, c.says)
+		if f, ok := errors.AsType[*atlassian.Failure](err); !ok || f.RateLimit.Reach != c.reach || f.Class != atlassian.ClassTransient {
+			t.Errorf("%s: got %+v", how, err)
+		}
+		if d.rotations() != 0 {
+			t.Errorf("%s: %d rotations", how, d.rotations())
+		}
+	}
+}
+
+func TestProductsRefusalsSayWhatToDo(t *testing.T) {
+	d := atCloud(t, func(c *atlassian.Config) { c.Scopes = atlassian.ClassicScopes(atlassian.Admin, atlassian.Jira) }).connect()
+	for path, says := range map[string]string{
+		"/rest/api/3/search?jql=x":        "use /rest/api/3/search/jql",
+		"/rest/api/3/issue/TEA-99999":     "may not see it",
+		"/rest/agile/1.0/board":           "read:board-scope:jira-software",
+		"/rest/api/3/nothing/of/the/kind": "answered 404",
+	} {
+		err := d.client.Get(t.Context(), path, nil)
+		if _, ok := errors.AsType[*atlassian.Failure](err); !ok || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want %q", path, err, says)
+		}
+	}
+	if d.rotations() != 0 {
+		t.Errorf("%d rotations", d.rotations())
 	}
 }
 

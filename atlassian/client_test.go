@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -104,6 +105,11 @@ func (d *desk) with(change func(*atlassian.Config)) *desk {
 	d.t.Helper()
 	if change != nil {
 		change(&d.config)
+	}
+	if d.cloud != nil && len(d.config.Scopes) > 0 { // the developer console has what is asked for
+		app, _ := d.cloud.App(d.config.ClientID)
+		app.Scopes = slices.DeleteFunc(slices.Clone(d.config.Scopes), func(s string) bool { return s == atlassian.OfflineAccess })
+		d.cloud.SetApp(app)
 	}
 	d.client = d.another()
 	return d
