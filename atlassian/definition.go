@@ -102,6 +102,7 @@ func (c *Config) defineDataCenter(d *oauth.Definition) {
 	d.Errors = []oauth.ErrorRule{
 		{On: oauth.AtCallback, Code: "access_denied", Class: oauth.UserChoice, Advice: "Access was declined: call Start again, and choose Allow if that was a mistake"},
 		{On: oauth.AtCallback, Code: "invalid_scope", Class: oauth.Misconfigured, Advice: "Ask for READ, WRITE, ADMIN or SYSTEM_ADMIN, and not for more than the application link permits"},
+		{On: oauth.AtCallback, Code: "unauthorized_client", Class: oauth.Misconfigured, Advice: "The server does not know this client: compare ClientID with the application link, to the letter"},
 		{On: oauth.AtToken, Code: "invalid_grant", Class: oauth.Reconsent, Advice: start},
 		{On: oauth.AtRefresh, Code: "invalid_grant", Class: oauth.Reconsent, Advice: reconnect},
 		{On: oauth.AtToken, Code: "invalid_client", Class: oauth.Misconfigured, Advice: secret},
