@@ -68,6 +68,16 @@ const (
 // Kinds: BadRequest, ProviderNotFound, ProviderInactive, AmbiguousProvider, PermissionDenied, and
 // ProviderRefused or ProviderAway when a token could not be refreshed although the grant is alive.
 func (v *View) Authorize(ctx context.Context, r AuthorizeRequest) (Authorization, error) {
+	return v.authorize(ctx, r, false)
+}
+
+// AuthorizeAgain is [View.Authorize] for a new consent, though there may be a connection that covers the
+// scopes: it always answers pending. The connection stays in use until the new consent replaces it.
+func (v *View) AuthorizeAgain(ctx context.Context, r AuthorizeRequest) (Authorization, error) {
+	return v.authorize(ctx, r, true)
+}
+
+func (v *View) authorize(ctx context.Context, r AuthorizeRequest, again bool) (Authorization, error) {
 	if err := v.b.check(&r); err != nil {
 		return Authorization{}, err
 	}
@@ -93,7 +103,7 @@ func (v *View) Authorize(ctx context.Context, r AuthorizeRequest) (Authorization
 
 	c, err := v.b.cfg.Connections.Connection(ctx, ref)
 	switch {
-	case err == nil && c.State == ConnectionActive && c.covers(wanted):
+	case err == nil && !again && c.State == ConnectionActive && c.covers(wanted):
 		token, err := v.tokenAfter(ctx, &c, p, r.Refused)
 		if err == nil {
 			return Authorization{

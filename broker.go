@@ -47,6 +47,9 @@ type Config struct {
 	PublicURL string
 	// SharedCallback gives all providers the redirect URI without their id in it.
 	SharedCallback bool
+	// Callback, where set, is the redirect URI of all providers, to the letter, in place of the engine's
+	// own: for a program that takes what comes back itself, and gives it to [Visitor.Complete].
+	Callback string
 	// Verification is how it is proved who consented, unless the stored setting says otherwise.
 	Verification Verification
 	// VerificationFixed forbids changing the setting over the API, since the file says it.
@@ -306,6 +309,9 @@ func (b *Broker) client(p *Provider) (*oauth.Client, error) {
 
 // RedirectURI is what the operator registers at the provider.
 func (b *Broker) RedirectURI(p *Provider) string {
+	if b.cfg.Callback != "" {
+		return b.cfg.Callback
+	}
 	if b.cfg.SharedCallback {
 		return b.cfg.PublicURL + "/api/v1/oauth/callback"
 	}
@@ -314,6 +320,9 @@ func (b *Broker) RedirectURI(p *Provider) string {
 
 // RedirectURITemplate is the redirect URI of a provider to come, with {external_id} in it.
 func (b *Broker) RedirectURITemplate() string {
+	if b.cfg.Callback != "" {
+		return b.cfg.Callback
+	}
 	if b.cfg.SharedCallback {
 		return b.cfg.PublicURL + "/api/v1/oauth/callback"
 	}
