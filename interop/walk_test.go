@@ -23,7 +23,7 @@ type walk struct {
 	env     []string
 	ports   map[string]string
 	who     *person
-	printed string // everything so far
+	printed []string // by each command so far
 }
 
 // shown is a fenced block of a document.
@@ -39,7 +39,7 @@ var (
 )
 
 // takeWalk follows the section of a document that has this headline.
-func takeWalk(t *testing.T, document, headline string, who *person) {
+func takeWalk(t *testing.T, document, headline string, who *person) *walk {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Symlink(os.Getenv(binaryVariable), filepath.Join(dir, "keybearer")); err != nil {
@@ -48,6 +48,13 @@ func takeWalk(t *testing.T, document, headline string, who *person) {
 	w := &walk{dir: dir, ports: map[string]string{}, who: who, env: []string{
 		"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir,
 	}}
+	w.goesOn(t, document, headline)
+	return w
+}
+
+// goesOn follows another section, with all that is there by now.
+func (w *walk) goesOn(t *testing.T, document, headline string) {
+	t.Helper()
 	blocks := sectionOf(t, document, headline)
 	if len(blocks) == 0 {
 		t.Fatalf("%s has nothing to do below %q", document, headline)
@@ -56,7 +63,7 @@ func takeWalk(t *testing.T, document, headline string, who *person) {
 		text := w.withPorts(t, b.text)
 		switch {
 		case b.file != "":
-			if err := os.WriteFile(filepath.Join(dir, b.file), []byte(text), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(w.dir, b.file), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		case b.language == "console":
@@ -94,7 +101,7 @@ func sectionOf(t *testing.T, document, headline string) []shown {
 				}
 				blocks = append(blocks, b)
 			}
-		case strings.HasPrefix(line, rank):
+		case strings.HasPrefix(line, "#") && strings.Index(line, " ") < len(rank):
 			inside = line == headline
 		}
 		if strings.TrimSpace(line) != "" {
@@ -102,6 +109,14 @@ func sectionOf(t *testing.T, document, headline string) []shown {
 		}
 	}
 	return blocks
+}
+
+// printedLast checks what the last command printed.
+func (w *walk) printedLast(t *testing.T, want string) {
+	t.Helper()
+	if got := w.printed[len(w.printed)-1]; !strings.Contains(got, want) {
+		t.Errorf("the last command printed %.300s, want %s in it", got, want)
+	}
 }
 
 // withPorts puts a free port in the place of each that the document uses.
@@ -154,7 +169,7 @@ func (w *walk) enters(t *testing.T, command string) {
 	t.Helper()
 	command = ellipsis.ReplaceAllStringFunc(command, func(beginning string) string {
 		beginning = strings.TrimSuffix(beginning, "…")
-		values := regexp.MustCompile(regexp.QuoteMeta(beginning)+`[A-Za-z0-9._-]+`).FindAllString(w.printed, -1)
+		values := regexp.MustCompile(regexp.QuoteMeta(beginning)+`[A-Za-z0-9._-]+`).FindAllString(strings.Join(w.printed, "\n"), -1)
 		if len(values) == 0 {
 			t.Fatalf("nothing that was printed begins with %q, for: %s", beginning, command)
 		}
@@ -167,7 +182,7 @@ func (w *walk) enters(t *testing.T, command string) {
 	if err != nil {
 		t.Fatalf("%s\n%v: %s", command, err, said)
 	}
-	w.printed += string(said) + "\n"
+	w.printed = append(w.printed, string(said))
 	if link := startLink.FindString(string(said)); link != "" {
 		w.who.consents(t, link)
 	}
