@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/keybearer/keybearer/providertest"
 )
@@ -30,6 +31,7 @@ func (s *Server) wikiSearch(v *visit) *providertest.Answer {
 	for _, p := range s.wikis[v.site.ID].pages {
 		results = append(results, map[string]any{
 			"title": p.Title, "excerpt": "", "url": "/spaces/" + wikiSpaceKey + "/pages/" + p.ID, "entityType": "content",
+			"breadcrumbs": []any{}, "iconCssClass": "aui-icon content-type-page", "lastModified": s.Now().UTC().Format(time.RFC3339),
 			"content": map[string]any{"id": p.ID, "type": "page", "status": "current", "title": p.Title},
 		})
 	}
@@ -43,6 +45,7 @@ func (s *Server) wikiSearch(v *visit) *providertest.Answer {
 	}
 	return providertest.JSON(http.StatusOK, map[string]any{
 		"results": results[start:end], "start": start, "limit": limit, "size": end - start, "totalSize": len(results), "_links": links,
+		"cqlQuery": v.Get("cql"), "searchDuration": 7,
 	})
 }
 
