@@ -76,6 +76,14 @@ func (a answer) url() *url.URL {
 	return a.first.URL
 }
 
+// host is where the request went, as its server saw it.
+func (a answer) host() string {
+	if a.first != nil && a.first.Host != "" {
+		return a.first.Host
+	}
+	return a.url().Host
+}
+
 // scheme of the credentials that were sent, in lower case: "bearer", "basic", "" for none.
 func (a answer) scheme() string {
 	if a.first == nil {

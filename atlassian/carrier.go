@@ -69,7 +69,11 @@ func (t *carrier) send(req *http.Request, to *url.URL, access secret.String) (*h
 	out := req.Clone(req.Context()) // a RoundTripper must not change the request
 	out.URL, out.Host = to, ""
 	out.Header.Set("Authorization", "Bearer "+access.Reveal())
-	return t.base.RoundTrip(out)
+	res, err := t.base.RoundTrip(out)
+	if err == nil {
+		t.c.noteRate(res)
+	}
+	return res, err
 }
 
 // inVain reports whether the token is a renewed one that was refused at once: another refresh would only be

@@ -321,6 +321,29 @@ func TestCloudsRatesSayWhatHasToWait(t *testing.T) {
 		if d.rotations() != 0 {
 			t.Errorf("%s: %d rotations", how, d.rotations())
 		}
+		if got := d.client.RateLimit(); !got.Limited || got.Reach != c.reach {
+			t.Errorf("%s: the client remembers %+v", how, got)
+		}
+	}
+}
+
+func TestNearnessOfALimitIsSeenBeforeItIsReached(t *testing.T) {
+	d := atCloud(t, nil).connect()
+	if got := d.client.RateLimit(); got.Near || got.Limit != -1 || got.Remaining != -1 {
+		t.Errorf("before any answer: got %+v", got)
+	}
+	if err := d.cloud.Set("points", "10"); err != nil {
+		t.Fatal(err)
+	}
+	near := false
+	for range 10 {
+		if err := d.client.Get(t.Context(), "/rest/api/3/myself", nil); err != nil {
+			break
+		}
+		near = near || d.client.RateLimit().Near
+	}
+	if !near || !d.client.RateLimit().Limited {
+		t.Errorf("near: %v; in the end: %+v", near, d.client.RateLimit())
 	}
 }
 

@@ -43,6 +43,7 @@ type Client struct {
 	fresh  atomic.Pointer[keybearer.Token] // the token in use; its ExpiresAt is zero where there is none
 	vain   atomic.Pointer[secret.String]   // a renewed token that was refused at once
 	chosen atomic.Pointer[Site]            // its ID is empty where none is
+	rate   atomic.Pointer[RateLimit]       // nil until an answer speaks of it
 }
 
 // New checks a configuration and makes a Client. It asks nobody. Kind: BadRequest.

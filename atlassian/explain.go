@@ -155,7 +155,7 @@ func (a answer) explainUnauthorized(f *Failure) {
 	case scheme == "":
 		f.is(ClassConfig, "The request carried no credentials: send it with the token")
 	case scheme == "bearer" && a.atSite():
-		f.is(ClassConfig, "A site does not take this token, only the gateway does: use %s/ex/{jira or confluence}/{cloud id} in place of https://%s", Gateway, printable(a.url().Host, maxPathText))
+		f.is(ClassConfig, "A site does not take this token, only the gateway does: use %s/ex/{jira or confluence}/{cloud id} in place of https://%s", Gateway, printable(a.host(), maxPathText))
 	case scheme == "basic":
 		f.is(ClassConfig, "The email address (on Data Center: the user name) or the API token is wrong or has ended. A scoped API token is taken by the gateway only: %s/ex/{jira or confluence}/{cloud id}", Gateway)
 	default:
@@ -231,4 +231,6 @@ func (a answer) explainRequest(f *Failure) {
 }
 
 // atSite reports whether the request went to a site of Cloud in place of the gateway.
-func (a answer) atSite() bool { return Site{URL: "https://" + plainHost(a.url())}.Subdomain() != "" }
+func (a answer) atSite() bool {
+	return Site{URL: "https://" + plainHost(&url.URL{Host: a.host()})}.Subdomain() != ""
+}

@@ -103,3 +103,40 @@ func TestSandboxDataCentersAnonymityIsFound(t *testing.T) {
 		t.Errorf("without the context path: got %+v", got)
 	}
 }
+
+func TestSandboxCloudsOtherRowsAreExplained(t *testing.T) {
+	const teahouse = "/ex/jira/5a0d0000-7ea0-4000-8000-000000000001"
+	s := newSandbox(t, "read:jira-work read:jira-user manage:jira-configuration offline_access")
+	unscoped := strings.NewReader("{}")
+	for _, c := range []struct {
+		name, method, path, host string
+		body                     *strings.Reader
+		class                    atlassian.Class
+		advice                   string
+	}{
+		{"a site's own host", "GET", "/rest/api/3/myself", "sandbox-teahouse.atlassian.net", nil, atlassian.ClassConfig, "in place of https://sandbox-teahouse.atlassian.net"},
+		{"a GET with a body", "GET", teahouse + "/rest/api/3/search/jql", "", unscoped, atlassian.ClassRequest, "takes no GET with a body"},
+		{"the old search", "GET", teahouse + "/rest/api/3/search?jql=x", "", nil, atlassian.ClassConfig, "use /rest/api/3/search/jql"},
+		{"an issue that is not there", "GET", teahouse + "/rest/api/3/issue/TEA-9999", "", nil, atlassian.ClassRequest, "may not see it"},
+		{"boards without granular scopes", "GET", teahouse + "/rest/agile/1.0/board", "", nil, atlassian.ClassScope, "read:board-scope:jira-software"},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, s.server.URL+c.path, nil)
+		if c.body != nil {
+			req, err = http.NewRequestWithContext(t.Context(), c.method, s.server.URL+c.path, c.body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c.host
+		req.Header.Set("Authorization", "Bearer "+s.token)
+		res, err := s.server.Client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := atlassian.Explain(res, []string{"read:jira-work"}, time.Now())
+		_ = res.Body.Close()
+		if got == nil || got.Class != c.class || got.Renew || !strings.Contains(got.Error(), c.advice) {
+			t.Errorf("%s: got %v (%+v), want %s and %q", c.name, got, got, c.class, c.advice)
+		}
+	}
+}

@@ -288,3 +288,25 @@ func TestScopesAreAskedForAsConfigured(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is pasted where no sign-in waits is refused, and not repeated.
+func FuzzComplete(f *testing.F) {
+	for _, seed := range []string{
+		"a-code", appCallback + "?code=a&state=b", "?error=access_denied&state=b", "code=a&code=b", "https://[::1/?code=a", "%zz://?state=%zz", "\x1b[2J",
+	} {
+		f.Add(seed)
+	}
+	c, err := atlassian.New(cloudConfig())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, given string) {
+		_, err := c.Complete(t.Context(), given)
+		if keybearer.KindOf(err) != keybearer.BadRequest {
+			t.Fatalf("got %v", err)
+		}
+		if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r == 0x7f }) || len(err.Error()) > 2048 {
+			t.Errorf("not fit to be shown: %q", err)
+		}
+	})
+}

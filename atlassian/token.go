@@ -75,6 +75,22 @@ func (s source) Renew(ctx context.Context, _ keybearer.Ref, refused secret.Strin
 	return s.c.Renew(ctx, refused)
 }
 
+// RateLimit is what the last answer that spoke of rates has said, whichever request it was for: how much is
+// left, and, where one was refused, what has to wait until when. The client itself holds nothing back. Limit
+// and Remaining are -1 where no answer has said them.
+func (c *Client) RateLimit() RateLimit {
+	if last := c.rate.Load(); last != nil {
+		return *last
+	}
+	return RateLimit{Limit: -1, Remaining: -1}
+}
+
+func (c *Client) noteRate(res *http.Response) {
+	if r := ReadRateLimit(res.StatusCode, res.Header, c.cfg.Now()); r.Limited || r.Near || r.Limit >= 0 || r.Remaining >= 0 {
+		c.rate.Store(&r)
+	}
+}
+
 // HTTPClient carries requests to the API with the token: see [Client.Do], which explains what comes back.
 // An answer of 401, or one to nobody, is asked for once more with a renewed token, if the request has no
 // body or one that GetBody gives anew; not so where the scope is wrong. Redirects are not followed: the

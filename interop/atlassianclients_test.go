@@ -75,6 +75,7 @@ func worksInJira(t *testing.T, d *driverRun) {
 	if requests := does[anything](t, d, "desk.request.getCustomerRequests"); !strings.Contains(text(requests), "DESK-1") {
 		t.Errorf("requests: got %v", requests)
 	}
+	does[any](t, d, "issues.deleteIssue", of)
 }
 
 // document is a text in Atlassian's document format.

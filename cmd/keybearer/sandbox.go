@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +26,7 @@ type fake interface {
 	Control() http.Handler
 	Manual(base string, control ...string) string
 	Set(name, value string) error
+	Advance(d time.Duration)
 }
 
 // sandboxFlags are the sandbox command's.
@@ -32,7 +34,7 @@ type sandboxFlags struct {
 	address, control    string
 	product             string // of a Data Center; empty for Cloud
 	callbacks, switches []string
-	tokenLife           time.Duration
+	tokenLife, advance  time.Duration
 }
 
 func sandboxCommand(w world) *cobra.Command {
@@ -49,6 +51,7 @@ func sandboxCommand(w world) *cobra.Command {
 	c.Flags().StringVar(&f.control, "control", "", "a second address, for the control API (default: none)")
 	c.Flags().StringArrayVar(&f.callbacks, "callback", nil, "a callback URL registered for the app, to the letter; may be repeated")
 	c.Flags().DurationVar(&f.tokenLife, "token-life", time.Hour, "how long access tokens live")
+	c.Flags().DurationVar(&f.advance, "advance", 0, "how far the clock is ahead of the machine's, or behind if negative")
 	c.Flags().StringVar(&f.product, "data-center", "", "run a Data Center product, jira or confluence, in place of Cloud")
 	c.Flags().StringArrayVar(&f.switches, "switch", nil, "a misbehaviour as name=value, see docs/sandbox.md; may be repeated")
 	return c
@@ -66,6 +69,7 @@ func runSandbox(ctx context.Context, w world, f sandboxFlags) error {
 			return fmt.Errorf("--switch %s: %w. docs/sandbox.md lists the switches", turn, err)
 		}
 	}
+	s.Advance(f.advance)
 	box, err := openSandbox(ctx, s, f.address, f.control)
 	if err != nil {
 		return err
@@ -87,15 +91,23 @@ func runSandbox(ctx context.Context, w world, f sandboxFlags) error {
 	return box.stop(context.WithoutCancel(ctx))
 }
 
-// fake makes the server that the flags ask for, with one app whose id and secret are returned too.
+// fake makes the server that the flags ask for, with one app whose id and secret are returned too. The secret is
+// made up if there is none.
 func (f sandboxFlags) fake(secret string) (s fake, id, made string, err error) {
+	if secret == "" {
+		secret = rand.Text()
+	}
 	if f.product == "" {
 		app := atlassiantest.DefaultApp()
 		app.Secret = secret
 		if len(f.callbacks) > 0 {
 			app.Callbacks = f.callbacks
 		}
-		cloud := atlassiantest.New(atlassiantest.Config{Apps: []atlassiantest.App{app}, AccessLifetime: f.tokenLife})
+		service := atlassiantest.DefaultServiceAccount()
+		service.Secret = secret
+		cloud := atlassiantest.New(atlassiantest.Config{
+			Apps: []atlassiantest.App{app}, ServiceAccounts: []atlassiantest.ServiceAccount{service}, AccessLifetime: f.tokenLife,
+		})
 		app, _ = cloud.App(app.ID)
 		return cloud, app.ID, app.Secret, nil
 	}
