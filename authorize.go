@@ -133,6 +133,12 @@ func existing(c Connection, p *Provider) []string {
 
 // start creates a flow, or finds the pending one.
 func (v *View) start(ctx context.Context, p *Provider, ref Ref, wanted, existing []string, nextURI string) (Authorization, error) {
+	if p.ClientID == "" {
+		err := Errorf(BadRequest, "nobody can consent at %s, which has no client id: store a token or a service account for %s (keybearer connection add), or give the provider a client",
+			p.ID, ref.User)
+		v.record(Event{Action: ActionAuthorize, User: ref.User, Provider: ref.Provider, Outcome: outcome(err), Reason: reason(err)})
+		return Authorization{}, err
+	}
 	now := v.b.now()
 	asked := slices.Concat(wanted, existing)
 	slices.Sort(asked)

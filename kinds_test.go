@@ -186,6 +186,29 @@ func TestKindsReplaceOneAnother(t *testing.T) {
 	}
 }
 
+func TestProviderWithoutAClientTakesWhatIsGiven(t *testing.T) {
+	r := openServerRoom(t, atlassiantest.DataCenterConfig{ClientCredentials: true})
+	d := r.draft()
+	d.ID, d.ClientID, d.ClientSecret = "bots", "", secret.String{}
+	if _, err := r.admin.CreateProvider(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.app.Authorize(t.Context(), keybearer.AuthorizeRequest{ID: "bots", User: alice})
+	wantKind(t, err, keybearer.BadRequest)
+	wantText(t, err, "nobody can consent at bots, which has no client id: store a token or a service account for alice@example.com")
+	ref := keybearer.Ref{User: alice, Provider: "bots"}
+	if _, err := r.admin.PutConnection(t.Context(), ref, r.account()); err != nil {
+		t.Fatal(err)
+	}
+	a, err := r.app.Authorize(t.Context(), keybearer.AuthorizeRequest{ID: "bots", User: alice})
+	if err != nil || a.Token == nil || !r.works(*a.Token) {
+		t.Errorf("got %+v, %v; want a token at once", a, err)
+	}
+	d.ID, d.Type = "custom", ""
+	_, err = r.admin.CreateProvider(t.Context(), d)
+	wantText(t, err, "oauth2.client_id is needed")
+}
+
 func TestAPITokenGoesAsBasic(t *testing.T) {
 	r := openServerRoom(t, atlassiantest.DataCenterConfig{})
 	r.give(keybearer.Credential{Kind: keybearer.APIToken, Username: "bob@example.com", Secret: secret.New("bob")})
