@@ -166,22 +166,31 @@ func (b *Broker) check(r *AuthorizeRequest) error {
 	if err := CheckUserID(r.User); err != nil {
 		return err
 	}
-	if len(r.Scopes) > maxScopes {
-		return Errorf(BadRequest, "%d scopes are asked for: the limit is %d", len(r.Scopes), maxScopes)
+	scopes, err := tidyScopes(r.Scopes)
+	if err != nil {
+		return err
+	}
+	r.Scopes = scopes
+	return b.checkNextURI(r.NextURI)
+}
+
+// tidyScopes drops what is blank, and refuses what no scope can be.
+func tidyScopes(list []string) ([]string, error) {
+	if len(list) > maxScopes {
+		return nil, Errorf(BadRequest, "%d scopes are asked for: the limit is %d", len(list), maxScopes)
 	}
 	var scopes []string
-	for _, s := range r.Scopes {
+	for _, s := range list {
 		s = strings.TrimSpace(s)
 		switch {
 		case s == "":
 		case len(s) > maxScope || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == '"' || c == '\\' || c > '~' }):
-			return Errorf(BadRequest, "the scope %q has characters that RFC 6749 section 3.3 does not allow", oauth.Clean(s, 60))
+			return nil, Errorf(BadRequest, "the scope %q has characters that RFC 6749 section 3.3 does not allow", oauth.Clean(s, 60))
 		default:
 			scopes = append(scopes, s)
 		}
 	}
-	r.Scopes = scopes
-	return b.checkNextURI(r.NextURI)
+	return scopes, nil
 }
 
 // CheckUserID says what is wrong with a user id, if anything.

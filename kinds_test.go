@@ -186,6 +186,37 @@ func TestKindsReplaceOneAnother(t *testing.T) {
 	}
 }
 
+// A service account's token that comes late does not undo what was given meanwhile.
+func TestGivenWhileARefreshIsUnderWay(t *testing.T) {
+	r := openServerRoom(t, atlassiantest.DataCenterConfig{ClientCredentials: true})
+	r.give(r.account())
+	pat, err := r.jira.IssuePAT("bob", 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.clock.Advance(time.Hour)
+	r.jira.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "hold_answer", Times: 1})
+	before := r.jira.History().Calls(providertest.Token)
+	late := make(chan keybearer.Token)
+	go func() {
+		token, err := r.app.Token(t.Context(), r.ref())
+		if err != nil {
+			t.Error(err)
+		}
+		late <- token
+	}()
+	if err := r.jira.History().AwaitCalls(t.Context(), providertest.Token, before+1); err != nil {
+		t.Fatal(err)
+	}
+	r.give(keybearer.Credential{Kind: keybearer.PersonalAccessToken, Secret: secret.New(pat)})
+	r.jira.Release()
+	for _, token := range []keybearer.Token{<-late, mustToken(t, r)} {
+		if token.Access.Reveal() != pat || token.Kind != keybearer.PersonalAccessToken {
+			t.Errorf("got a token of the kind %s, want what was given last", token.Kind)
+		}
+	}
+}
+
 func TestProviderWithoutAClientTakesWhatIsGiven(t *testing.T) {
 	r := openServerRoom(t, atlassiantest.DataCenterConfig{ClientCredentials: true})
 	d := r.draft()
