@@ -7,26 +7,6 @@ import (
 	"github.com/keybearer/keybearer/providertest"
 )
 
-// bearer is what a valid access token stands for.
-type bearer struct {
-	account Account
-	grant   *grant
-}
-
-// authenticate checks the access token. What it reaches is what the grant has
-// now, not what it had when the token was issued.
-func (s *Server) authenticate(c *providertest.Call) (bearer, *providertest.Answer) {
-	access, ok := s.access.Valid(c.Bearer(), s.Now())
-	g := s.grants[pair{access.Client, access.User}]
-	if !ok || g == nil {
-		c.Record.Error = "Unauthorized"
-		return bearer{}, gateway(http.StatusUnauthorized, "Unauthorized")
-	}
-	c.Record.Client, c.Record.User, c.Record.Family = access.Client, access.User, access.Family
-	account, _ := s.account(access.User)
-	return bearer{account, g}, nil
-}
-
 // resource is one entry of accessible-resources.
 type resource struct {
 	ID        string   `json:"id"`
@@ -51,7 +31,7 @@ func (s *Server) resources(c *providertest.Call) *providertest.Answer {
 		}
 		for _, p := range site.Products {
 			var scopes []string
-			for _, scope := range who.grant.Scopes {
+			for _, scope := range who.scopes {
 				if product(scope) == p {
 					scopes = append(scopes, scope)
 				}
@@ -65,11 +45,6 @@ func (s *Server) resources(c *providertest.Call) *providertest.Answer {
 	return providertest.JSON(http.StatusOK, list)
 }
 
-// reaches reports whether a grant gives access to a site at this moment.
-func (s *Server) reaches(who bearer, site Site) bool {
-	return !site.Blocked && slices.Contains(who.grant.Sites, site.ID) && slices.Contains(site.Members, who.account.Key)
-}
-
 // me is the profile. Its names are not those of OpenID Connect.
 func (s *Server) me(c *providertest.Call) *providertest.Answer {
 	s.mu.Lock()
@@ -78,46 +53,25 @@ func (s *Server) me(c *providertest.Call) *providertest.Answer {
 	if answer != nil {
 		return answer
 	}
-	if !slices.Contains(who.grant.Scopes, "read:me") {
+	if !slices.Contains(who.scopes, "read:me") {
 		c.Record.Error = "scope"
 		return gateway(s.config.MeRefusal, http.StatusText(s.config.MeRefusal)+"; scope does not match")
 	}
 	a := who.account
 	return providertest.JSON(http.StatusOK, map[string]any{
-		"account_id": a.ID, "account_type": "atlassian", "account_status": "active",
+		"account_id": a.ID, "account_type": s.accountType(a), "account_status": "active",
 		"email": a.Email, "name": a.Name, "nickname": a.Key,
 		"picture": "https://avatars.invalid/" + a.Key + ".png", "zoneinfo": a.TimeZone, "locale": "en-US",
 		"extended_profile": map[string]string{"job_title": a.JobTitle, "organization": "Sandbox", "department": "", "location": ""},
 	})
 }
 
-// myself is Jira's profile, the smallest call that shows that a token works at
-// the gateway. An endpoint accepts its one classic scope or all of its
-// granular ones.
-func (s *Server) myself(c *providertest.Call) *providertest.Answer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	who, answer := s.authenticate(c)
-	if answer != nil {
-		return answer
+// accountType is "app" for service accounts, which are no people.
+func (s *Server) accountType(a Account) string {
+	if s.isService(a.Key) {
+		return "app"
 	}
-	version := c.Request.PathValue("version")
-	i := slices.IndexFunc(s.sites, func(site Site) bool { return site.ID == c.Request.PathValue("cloud") })
-	if i < 0 || !s.reaches(who, s.sites[i]) || !slices.Contains(s.sites[i].Products, "jira") || version != "2" && version != "3" {
-		return gateway(http.StatusNotFound, "Not Found")
-	}
-	granular := []string{"read:application-role:jira", "read:group:jira", "read:user:jira", "read:avatar:jira"}
-	if !slices.Contains(who.grant.Scopes, "read:jira-user") && !covers(who.grant.Scopes, granular) {
-		c.Record.Error = "scope"
-		return gateway(http.StatusUnauthorized, "Unauthorized; scope does not match")
-	}
-	a := who.account
-	return providertest.JSON(http.StatusOK, map[string]any{
-		"self":      s.sites[i].URL + "/rest/api/" + version + "/user?accountId=" + a.ID,
-		"accountId": a.ID, "accountType": "atlassian", "emailAddress": a.Email, "displayName": a.Name,
-		"active": true, "timeZone": a.TimeZone, "locale": "en_US",
-		"avatarUrls": map[string]string{"48x48": "https://avatars.invalid/" + a.Key + ".png"},
-	}).With("X-Aaccountid", a.ID)
+	return "atlassian"
 }
 
 func covers(have, want []string) bool {

@@ -1,8 +1,7 @@
 package atlassiantest
 
 import (
-	"errors"
-	"strconv"
+	"net/http"
 	"time"
 )
 
@@ -26,17 +25,22 @@ func cloudKnobs() []knob[Config] {
 			func(c *C) *string { return &c.DeadGrant }, "unauthorized_client", "invalid_grant"),
 		onOff("check_verifier", "The PKCE verifier is checked. Whether Atlassian does is not known; it demands the secret in any case.",
 			func(c *C) *bool { return &c.CheckVerifier }),
-		{
-			name: "me_refusal", values: "403, 401", reason: "The status of /me without the scope read:me.",
-			get: func(c *C) string { return strconv.Itoa(c.MeRefusal) },
-			set: func(c *C, value string) error {
-				if value != "403" && value != "401" {
-					return errors.New("it can be 403, 401")
-				}
-				c.MeRefusal, _ = strconv.Atoi(value) // one of two numbers
-				return nil
-			},
-		},
+		status("me_refusal", "The status of /me without the scope read:me.",
+			func(c *C) *int { return &c.MeRefusal }, http.StatusForbidden, http.StatusUnauthorized),
+		status("foreign_site", "The status of the gateway for a site that exists, but not for this token. Which of the two is not documented; one that does not exist is always 404.",
+			func(c *C) *int { return &c.ForeignSite }, http.StatusNotFound, http.StatusUnauthorized),
+		onOff("account_level", "A consent is for every site of the account, as with apps that were created with account-level grants; otherwise the person chooses, and must come again for another site.",
+			func(c *C) *bool { return &c.AccountLevel }),
+		onOff("secret_rotated", "The app's secret is refused, in the word of a declined consent: its owner has made a new one. No user can mend that, and no grant is over.",
+			func(c *C) *bool { return &c.SecretRotated }),
+		onOff("private_apps", "Sharing of the app is not turned on: anybody but its owner ends on a page, and nothing comes back.",
+			func(c *C) *bool { return &c.PrivateApps }),
+		choice("limited", "Every API request is refused with 429: burst for the endpoint, per_issue for writes to an issue, tenant for the site, global for the app at all sites; reset says the end in X-RateLimit-Reset only, silent nothing.",
+			func(c *C) *string { return &c.Limited }, limitKinds()...),
+		number("points", "The points that an app may spend in an hour, at all sites together; real ones have 65,000. Under a fifth of it answers carry X-RateLimit-NearLimit. API tokens spend none.",
+			func(c *C) *int { return &c.Points }),
+		number("burst", "The requests of one method and path that a site takes in a second; real ones take 100 for most.",
+			func(c *C) *int { return &c.Burst }),
 		number("max_url", "The longest URL in bytes that the authorize page accepts; beyond it CloudFront answers 414, because of too many scopes mostly.",
 			func(c *C) *int { return &c.MaxURL }),
 	}

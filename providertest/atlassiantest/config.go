@@ -21,6 +21,8 @@ type Config struct {
 	Apps     []App     // default: one app, see [DefaultApp]
 	Accounts []Account // default: [DefaultAccounts]
 	Sites    []Site    // default: [DefaultSites]
+	// ServiceAccounts sign in without a person; default: [DefaultServiceAccount].
+	ServiceAccounts []ServiceAccount
 
 	Clock func() time.Time // default: time.Now
 	// Decision is what the person does at first; default: asked by pages.
@@ -49,6 +51,25 @@ type Config struct {
 	// answers 414; default 2048. The real limit is above that, but the URL is
 	// wrapped into others on its way through login; 53 scopes were seen to fail.
 	MaxURL int
+	// ForeignSite is the status of the gateway for a site that exists and that
+	// the token does not reach: 404 (default) or 401.
+	ForeignSite int
+	// AccountLevel makes a consent one for every site of the account, as apps
+	// do whose owner chose that at their creation; default: for the sites that
+	// the person chose.
+	AccountLevel bool
+	// SecretRotated refuses the secret of every app: its owner made a new one.
+	SecretRotated bool
+	// PrivateApps takes every app for one whose owner (the first account, if
+	// the app names none) has not turned on sharing.
+	PrivateApps bool
+	// Limited refuses every API request with 429, in one of several ways; see
+	// the switch limited. Default: "off".
+	Limited string
+	// Points is what an app may spend in an hour, and Burst how many requests
+	// of one kind a site takes in a second: 0 (default) is without limit. The
+	// real values are 65,000 and 100.
+	Points, Burst int
 	// Seed orders accessible-resources: the same seed gives the same orders.
 	Seed uint64
 }
@@ -70,6 +91,7 @@ type App struct {
 // Account is a person.
 type Account struct {
 	Key      string // short name for tests and for login_hint: "alice"
+	Admin    bool   // of the sites that it is a member of
 	ID       string // account_id
 	Name     string
 	Email    string
@@ -96,7 +118,7 @@ func DefaultApp() App {
 // DefaultAccounts are alice (two sites), bob (one of them) and carol (none).
 func DefaultAccounts() []Account {
 	return []Account{
-		{Key: "alice", ID: "712020:5a0d0000-0000-4000-8000-00000000a11c", Name: "Alice Adams", Email: "alice@example.com", JobTitle: "Tea master", TimeZone: "Europe/Berlin"},
+		{Key: "alice", Admin: true, ID: "712020:5a0d0000-0000-4000-8000-00000000a11c", Name: "Alice Adams", Email: "alice@example.com", JobTitle: "Tea master", TimeZone: "Europe/Berlin"},
 		{Key: "bob", ID: "712020:5a0d0000-0000-4000-8000-000000000b0b", Name: "Bob Brown", Email: "bob@example.com", JobTitle: "Gardener", TimeZone: "America/New_York"},
 		{Key: "carol", ID: "712020:5a0d0000-0000-4000-8000-00000000ca01", Name: "Carol Clark", Email: "carol@example.com", JobTitle: "Guest", TimeZone: "Asia/Tokyo"},
 	}
@@ -131,6 +153,13 @@ func (c Config) withDefaults() Config {
 	if len(c.Sites) == 0 {
 		c.Sites = DefaultSites()
 	}
+	c.ServiceAccounts = slices.Clone(c.ServiceAccounts)
+	if len(c.ServiceAccounts) == 0 {
+		c.ServiceAccounts = []ServiceAccount{DefaultServiceAccount()}
+	}
+	for i := range c.ServiceAccounts {
+		c.ServiceAccounts[i] = c.ServiceAccounts[i].withDefaults()
+	}
 	const day = 24 * time.Hour
 	c.AccessLifetime = duration(c.AccessLifetime, time.Hour)
 	c.CodeLifetime = duration(c.CodeLifetime, 5*time.Minute)
@@ -145,6 +174,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MeRefusal == 0 {
 		c.MeRefusal = http.StatusForbidden
+	}
+	if c.ForeignSite == 0 {
+		c.ForeignSite = http.StatusNotFound
+	}
+	if c.Limited == "" {
+		c.Limited = "off"
 	}
 	if c.MaxURL == 0 {
 		c.MaxURL = 2048

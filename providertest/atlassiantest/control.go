@@ -3,6 +3,8 @@ package atlassiantest
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/keybearer/keybearer/providertest"
 )
@@ -53,7 +55,39 @@ func (s *Server) Control() http.Handler {
 		}
 		return in, nil
 	}))
+	mux.HandleFunc("POST /control/join", s.commandOnSite(s.Join))
+	mux.HandleFunc("POST /control/leave", s.commandOnSite(s.Leave))
+	mux.HandleFunc("POST /control/api-token", providertest.Command(func(in struct {
+		Account string   `json:"account"`
+		Days    int      `json:"days"`
+		Scopes  []string `json:"scopes"`
+	},
+	) (any, error) {
+		if in.Days == 0 {
+			in.Days = 365
+		}
+		token, err := s.IssueAPIToken(in.Account, time.Duration(in.Days)*24*time.Hour, in.Scopes...)
+		return map[string]string{"token": token}, err
+	}))
 	return providertest.SameOrigin(mux)
+}
+
+// commandOnSite makes a command of what changes the sites of a grant.
+func (s *Server) commandOnSite(change func(app, account, site string) bool) http.HandlerFunc {
+	return providertest.Command(func(in struct {
+		App     string `json:"app"`
+		Account string `json:"account"`
+		Site    string `json:"site"`
+	},
+	) (any, error) {
+		if in.App == "" {
+			in.App = s.config.Apps[0].ID
+		}
+		if !change(in.App, in.Account, in.Site) {
+			return nil, fmt.Errorf("app %q has no grant of account %q, or there is no site %q", in.App, in.Account, in.Site)
+		}
+		return s.listGrants(), nil
+	})
 }
 
 type listedGrant struct {
@@ -68,7 +102,7 @@ func (s *Server) listGrants() []listedGrant {
 	defer s.mu.Unlock()
 	list := []listedGrant{}
 	for p, g := range s.grants {
-		list = append(list, listedGrant{p.app, p.account, g.Sites, g.Scopes})
+		list = append(list, listedGrant{p.app, p.account, slices.Clone(g.Sites), g.Scopes})
 	}
 	return list
 }

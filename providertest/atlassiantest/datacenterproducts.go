@@ -33,10 +33,8 @@ func sees(who visitor, i issue) bool { return !who.anonymous() || i.Project == p
 
 func (s *DataCenter) search(c *providertest.Call, who visitor) *providertest.Answer {
 	found := []map[string]any{}
-	for _, i := range s.desk.issues {
-		if sees(who, i) {
-			found = append(found, i.json(s.base(c)+"/rest/api/2"))
-		}
+	for _, i := range s.desk.matching(c.Get("jql"), who.anonymous()) {
+		found = append(found, i.json(s.base(c)+"/rest/api/2", false))
 	}
 	return providertest.JSON(http.StatusOK, paged(c, "issues", found))
 }
@@ -67,42 +65,15 @@ func (s *DataCenter) getIssue(c *providertest.Call, who visitor) *providertest.A
 	if !ok || !sees(who, *i) {
 		return jiraError(http.StatusNotFound, "Issue Does Not Exist")
 	}
-	return providertest.JSON(http.StatusOK, i.json(s.base(c)+"/rest/api/2"))
+	return providertest.JSON(http.StatusOK, i.json(s.base(c)+"/rest/api/2", false))
 }
 
 func (s *DataCenter) createIssue(c *providertest.Call, _ visitor) *providertest.Answer {
-	return s.desk.create(c, s.base(c)+"/rest/api/2")
+	return s.desk.create(c, s.base(c)+"/rest/api/2", false)
 }
 
 func (s *DataCenter) putIssue(c *providertest.Call, _ visitor) *providertest.Answer {
-	return s.desk.change(c)
-}
-
-// create makes an issue of what a POST sends.
-func (d *desk) create(c *providertest.Call, api string) *providertest.Answer {
-	sent, err := readDraft(c.Request, c.Get("fields"))
-	if err != nil {
-		return jiraError(http.StatusBadRequest, "The body is not an issue.")
-	}
-	if wrong := sent.check(true); len(wrong) > 0 {
-		return providertest.JSON(http.StatusBadRequest, map[string]any{"errorMessages": []string{}, "errors": wrong})
-	}
-	made := d.add(sent.Fields.Project.Key, sent.Fields.Summary)
-	return providertest.JSON(http.StatusCreated, map[string]string{"id": made.ID, "key": made.Key, "self": api + "/issue/" + made.ID})
-}
-
-// change takes the new summary of a PUT.
-func (d *desk) change(c *providertest.Call) *providertest.Answer {
-	i, ok := d.find(c.Request.PathValue("key"))
-	if !ok {
-		return jiraError(http.StatusNotFound, "Issue Does Not Exist")
-	}
-	sent, err := readDraft(c.Request, "")
-	if err != nil || len(sent.check(false)) > 0 {
-		return jiraError(http.StatusBadRequest, "The body is not a change of an issue.")
-	}
-	i.Summary = sent.Fields.Summary
-	return &providertest.Answer{Status: http.StatusNoContent, Header: http.Header{}}
+	return s.desk.change(c, false)
 }
 
 // currentUser is Confluence's profile. It answers nobody too.

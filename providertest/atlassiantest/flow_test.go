@@ -123,6 +123,14 @@ func (c *client) postForm(url string, form url.Values) reply {
 	return c.do(req)
 }
 
+// decode reads the JSON of an answer that has to be a success.
+func decode(t *testing.T, r reply, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(r.body), v); err != nil || r.status/100 != 2 {
+		t.Fatalf("got %d %s (%v)", r.status, r.body, err)
+	}
+}
+
 // code lets the machine approve and returns the code.
 func (c *client) code(change map[string]string) string {
 	c.t.Helper()

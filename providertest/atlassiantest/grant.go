@@ -48,6 +48,36 @@ func (s *Server) RevokeGrant(app, account string) bool {
 	return had
 }
 
+// Join adds a site (by id or name) to a grant, as a consent to the same app
+// elsewhere does: tokens that are out already reach it from now on. It reports
+// whether there are such a grant and such a site.
+func (s *Server) Join(app, account, site string) bool {
+	return s.regrant(app, account, site, func(g *grant, id string) {
+		if !slices.Contains(g.Sites, id) {
+			g.Sites = append(g.Sites, id)
+		}
+	})
+}
+
+// Leave takes a site out of a grant; see [Server.Join].
+func (s *Server) Leave(app, account, site string) bool {
+	return s.regrant(app, account, site, func(g *grant, id string) {
+		g.Sites = slices.DeleteFunc(slices.Clone(g.Sites), func(have string) bool { return have == id })
+	})
+}
+
+func (s *Server) regrant(app, account, site string, change func(*grant, string)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.grants[pair{app, account}]
+	i := slices.IndexFunc(s.sites, func(have Site) bool { return have.ID == site || have.Name == site })
+	if g == nil || i < 0 {
+		return false
+	}
+	change(g, s.sites[i].ID)
+	return true
+}
+
 // ChangePassword does what a password change does: every refresh token of the
 // account dies, access tokens live on until they expire.
 func (s *Server) ChangePassword(account string) {

@@ -9,7 +9,7 @@ import (
 type manual struct{ strings.Builder }
 
 func (m *manual) section(title string)    { fmt.Fprintf(m, "\n%s\n", title) }
-func (m *manual) line(name, value string) { fmt.Fprintf(m, "  %-12s %s\n", name, value) }
+func (m *manual) line(name, value string) { fmt.Fprintf(m, "  %-15s %s\n", name, value) }
 
 // controls names the switches, and how to use the control API at its bases.
 func (m *manual) controls(bases []string, switches []Switch) {
@@ -42,6 +42,8 @@ func (s *Server) Manual(base string, control ...string) string {
 	b.line("sites", base+"/oauth/token/accessible-resources")
 	b.line("profile", base+"/me")
 	b.line("Jira", base+"/ex/jira/{cloudId}/rest/api/3/myself")
+	b.line("Confluence", base+"/ex/confluence/{cloudId}/wiki/api/v2/spaces")
+	b.line("site", base+"/site/{name}/rest/api/3/myself (API tokens only)")
 	b.section("Apps")
 	for _, app := range s.config.Apps {
 		b.line(app.ID, "callbacks (exact): "+strings.Join(s.apps[app.ID].Callbacks, " "))
@@ -57,6 +59,10 @@ func (s *Server) Manual(base string, control ...string) string {
 			sites = "member of " + strings.Join(names, ", ")
 		}
 		b.line(a.Key, a.Name+", "+sites)
+	}
+	b.section("Service accounts (client_credentials)")
+	for _, a := range s.config.ServiceAccounts {
+		b.line(a.ClientID, a.Account.Name+", may work at "+strings.Join(a.Sites, ", "))
 	}
 	b.section("Sites")
 	for _, site := range s.sites {

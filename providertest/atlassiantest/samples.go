@@ -9,12 +9,25 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/keybearer/keybearer/providertest"
 )
 
 // issue is a Jira issue.
 type issue struct {
 	ID, Key, Project, Summary string
+
+	Description string
+	Status      string // of [statuses]
+	Comments    []string
 }
+
+// maxComments bounds those of one issue; the oldest go first.
+const maxComments = 100
+
+// statuses are those of every issue, in the order of the work. Each can follow
+// each, by the transition that stands at its place: 11, 21 and 31.
+func statuses() []string { return []string{"To Do", "In Progress", "Done"} }
 
 // desk is what one Jira holds: two projects and their issues.
 type desk struct {
@@ -34,7 +47,7 @@ func newDesk() *desk {
 	return d
 }
 
-func (d *desk) add(project, summary string) issue {
+func (d *desk) add(project, summary string) *issue {
 	d.born++
 	n := 1
 	for _, i := range d.issues {
@@ -42,12 +55,12 @@ func (d *desk) add(project, summary string) issue {
 			n = ordinal(i.Key) + 1
 		}
 	}
-	made := issue{strconv.Itoa(10000 + d.born), fmt.Sprintf("%s-%d", project, n), project, summary}
+	made := issue{ID: strconv.Itoa(10000 + d.born), Key: fmt.Sprintf("%s-%d", project, n), Project: project, Summary: summary, Status: statuses()[0]}
 	if len(d.issues) == maxIssues {
 		d.issues = slices.Delete(d.issues, 0, 1)
 	}
 	d.issues = append(d.issues, made)
-	return made
+	return &d.issues[len(d.issues)-1]
 }
 
 // ordinal is the number in an issue's key.
@@ -67,23 +80,71 @@ func (d *desk) find(name string) (*issue, bool) {
 }
 
 // json is the issue as the API shows it, below the API's base URL.
-func (i issue) json(api string) map[string]any {
+func (i issue) json(api string, rich bool) map[string]any {
 	return map[string]any{
-		"id": i.ID, "key": i.Key, "self": api + "/issue/" + i.ID,
+		"id": i.ID, "key": i.Key, "self": api + "/issue/" + i.ID, "expand": "renderedFields,names,schema,transitions",
 		"fields": map[string]any{
-			"summary": i.Summary, "project": map[string]string{"key": i.Project},
-			"issuetype": map[string]string{"name": "Task"}, "status": map[string]string{"name": "To Do"},
+			"summary": i.Summary, "description": writtenText(i.Description, rich), "labels": []string{},
+			"project":   map[string]any{"id": projectID(i.Project), "key": i.Project, "self": api + "/project/" + projectID(i.Project)},
+			"issuetype": map[string]any{"id": "10001", "name": "Task", "subtask": false, "self": api + "/issuetype/10001"},
+			"status":    statusOf(i.Status, api),
+			"comment":   map[string]any{"total": len(i.Comments)},
 		},
 	}
 }
 
+// statusOf is a status as an issue shows it.
+func statusOf(name, api string) map[string]any {
+	n := strconv.Itoa(10010 + slices.Index(statuses(), name))
+	category := map[string]string{"To Do": "new", "In Progress": "indeterminate", "Done": "done"}[name]
+	return map[string]any{"id": n, "name": name, "self": api + "/status/" + n, "statusCategory": map[string]any{"key": category, "name": name}}
+}
+
+// transitions is the answer to where an issue can go.
+func transitions() map[string]any {
+	all := []map[string]any{}
+	for n, name := range statuses() {
+		all = append(all, map[string]any{"id": strconv.Itoa(10*n + 11), "name": name, "isAvailable": true, "to": statusOf(name, "")})
+	}
+	return map[string]any{"expand": "transitions", "transitions": all}
+}
+
+// move takes the transition of a POST, as {"id":"21"}.
+func (i *issue) move(sent string) *providertest.Answer {
+	var transition struct {
+		ID json.Number `json:"id"`
+	}
+	err := json.Unmarshal([]byte(sent), &transition)
+	for n, name := range statuses() {
+		if err == nil && transition.ID.String() == strconv.Itoa(10*n+11) {
+			i.Status = name
+			return noContent()
+		}
+	}
+	return jiraError(http.StatusBadRequest, "Transition id '"+transition.ID.String()+"' is not valid for this issue.")
+}
+
+func noContent() *providertest.Answer {
+	return &providertest.Answer{Status: http.StatusNoContent, Header: http.Header{}}
+}
+
 func projects(api string) []map[string]any {
 	var all []map[string]any
-	for n, p := range [][2]string{{"TEA", "Tea house"}, {"GARDEN", "Garden"}} {
-		id := strconv.Itoa(10100 + n)
-		all = append(all, map[string]any{"id": id, "key": p[0], "name": p[1], "self": api + "/project/" + id})
+	for _, p := range [][2]string{{"TEA", "Tea house"}, {publicProject, "Garden"}} {
+		id := projectID(p[0])
+		all = append(all, map[string]any{
+			"id": id, "key": p[0], "name": p[1], "self": api + "/project/" + id, "projectTypeKey": "software", "isPrivate": false,
+		})
 	}
 	return all
+}
+
+// projectID is the number of a project, by its key.
+func projectID(key string) string {
+	if key == publicProject {
+		return "10101"
+	}
+	return "10100"
 }
 
 func fields() []map[string]any {
@@ -97,24 +158,56 @@ func fields() []map[string]any {
 // draft is what a client sends to create or change an issue.
 type draft struct {
 	Fields struct {
-		Summary string `json:"summary"`
-		Project struct {
+		Summary     string          `json:"summary"`
+		Description json.RawMessage `json:"description"`
+		Project     struct {
 			Key string `json:"key"`
+			ID  string `json:"id"`
 		} `json:"project"`
 	} `json:"fields"`
 }
 
+// text is the description as it is kept, where there is one.
+func (d draft) text(rich bool) (text string, ok bool) {
+	sent := string(d.Fields.Description)
+	if sent == "" || sent == "null" {
+		return "", true
+	}
+	if !rich {
+		return text, json.Unmarshal(d.Fields.Description, &text) == nil
+	}
+	return readText(sent, rich)
+}
+
 // check returns Jira's complaints, by field.
-func (d draft) check(creating bool) map[string]string {
+func (d draft) check(creating, rich bool) map[string]string {
 	wrong := map[string]string{}
-	if d.Fields.Summary == "" {
+	if _, ok := d.text(rich); !ok && rich {
+		wrong["description"] = "Operation value must be an Atlassian Document (see the Atlassian Document Format)"
+	} else if !ok {
+		wrong["description"] = "Operation value must be a string"
+	}
+	if d.Fields.Summary == "" && (creating || d.Fields.Description == nil) {
 		wrong["summary"] = "You must specify a summary of the issue."
 	}
-	if p := d.Fields.Project.Key; creating && p != "TEA" && p != "GARDEN" {
+	if p := d.project(); creating && p == "" {
 		wrong["project"] = "valid project is required"
 	}
 	return wrong
 }
+
+// project is the key of the project that it names by key or id, or "".
+func (d draft) project() string {
+	for _, key := range []string{"TEA", publicProject} {
+		if d.Fields.Project.Key == key || d.Fields.Project.ID == projectID(key) {
+			return key
+		}
+	}
+	return ""
+}
+
+// maxSent bounds the body of a PUT.
+const maxSent = 64 << 10
 
 // readDraft reads the body of a PUT, or of a POST that was read before.
 func readDraft(r *http.Request, fields string) (draft, error) {
@@ -122,7 +215,7 @@ func readDraft(r *http.Request, fields string) (draft, error) {
 	if fields != "" {
 		return d, json.Unmarshal([]byte(fields), &d.Fields)
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxSent))
 	if err != nil {
 		return d, err
 	}
@@ -131,15 +224,3 @@ func readDraft(r *http.Request, fields string) (draft, error) {
 	}
 	return d, json.Unmarshal(body, &d)
 }
-
-// wikiPage is one page of a Confluence space.
-type wikiPage struct{ ID, Title string }
-
-func wikiPages() []wikiPage {
-	return []wikiPage{{"98310", "Welcome"}, {"98311", "How to pour"}, {"98312", "Cleaning"}}
-}
-
-const (
-	wikiSpaceID  = "65537"
-	wikiSpaceKey = "TEA"
-)

@@ -6,7 +6,7 @@ import "strings"
 const offline = "offline_access"
 
 // DefaultScopes are the console scopes of an app that names none: the classic
-// ones and those granular ones that clients use most.
+// ones and those granular ones that clients use most, or that the APIs here take.
 func DefaultScopes() []string {
 	return []string{
 		"read:me", "read:account",
@@ -25,6 +25,13 @@ func DefaultScopes() []string {
 		"read:group:jira", "read:issue:jira", "read:issue-details:jira", "read:jql:jira",
 		"read:project:jira", "read:user:jira", "write:issue:jira", "write:comment:jira",
 		"read:board-scope:jira-software", "read:sprint:jira-software", "write:sprint:jira-software",
+
+		"delete:issue:jira", "read:comment.property:jira", "read:comment:jira", "read:field-configuration:jira",
+		"read:field.default-value:jira", "read:field.option:jira", "read:issue-meta:jira", "read:issue-security-level:jira",
+		"read:issue-type-hierarchy:jira", "read:issue-type:jira", "read:issue.changelog:jira", "read:issue.transition:jira",
+		"read:issue.vote:jira", "read:project-category:jira", "read:project-role:jira", "read:project-version:jira",
+		"read:project.component:jira", "read:project.property:jira", "read:status:jira", "write:attachment:jira",
+		"write:comment.property:jira", "write:issue.property:jira",
 
 		"read:content:confluence", "write:content:confluence", "delete:content:confluence",
 		"read:page:confluence", "write:page:confluence", "delete:page:confluence",

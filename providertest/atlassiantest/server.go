@@ -13,14 +13,15 @@ import (
 	"github.com/keybearer/keybearer/providertest/internal/ledger"
 )
 
-// Server is a local Atlassian Cloud: auth.atlassian.com and api.atlassian.com
-// at one address. It is an http.Handler, safe for concurrent use.
+// Server is a local Atlassian Cloud: auth.atlassian.com, api.atlassian.com and
+// the sites at one address. It is an http.Handler, safe for concurrent use.
 type Server struct {
 	*providertest.Bench
 
 	config Config
 	pages  pages
 	mux    *http.ServeMux
+	hosts  map[string]string // host names of the sites, and their names
 
 	mu       sync.Mutex // guards everything below
 	apps     map[string]App
@@ -30,8 +31,13 @@ type Server struct {
 	codes    *ledger.Codes
 	families *ledger.Families
 	access   *ledger.Tokens
-	grants   map[pair]*grant
-	order    *mathrand.Rand
+	// apiTokens are those of people and service accounts.
+	apiTokens *ledger.Tokens
+	desks     map[string]*desk // Jira's issues, by cloud id
+	wikis     map[string]*wiki // Confluence's pages, by cloud id
+	meter     meter
+	grants    map[pair]*grant
+	order     *mathrand.Rand
 }
 
 // New returns a server. It panics if the configuration contradicts itself,
@@ -45,14 +51,19 @@ func New(c Config) *Server {
 		Bench:  providertest.NewBench(c.Clock),
 		config: c, pages: parsePages(), mux: http.NewServeMux(),
 		apps: map[string]App{}, accounts: c.Accounts, sites: c.Sites,
-		pending:  ledger.NewBook[*request](1000),
-		codes:    ledger.NewCodes(),
-		access:   ledger.NewTokens(),
+		pending: ledger.NewBook[*request](1000),
+		codes:   ledger.NewCodes(),
+		access:  ledger.NewTokens(),
+		hosts:   hostsOf(c.Sites), apiTokens: ledger.NewTokens(),
+		desks: map[string]*desk{}, wikis: map[string]*wiki{}, meter: newMeter(),
 		grants:   map[pair]*grant{},
 		order:    mathrand.New(mathrand.NewPCG(c.Seed, 0)),
 		families: &ledger.Families{Rotate: true, Mint: refreshToken},
 	}
 	s.follow()
+	for _, site := range c.Sites {
+		s.desks[site.ID], s.wikis[site.ID] = newDesk(), newWiki()
+	}
 	for _, app := range c.Apps {
 		s.apps[app.ID] = app
 	}
@@ -75,6 +86,12 @@ func (c Config) check() error {
 		}
 		seen[app.ID] = true
 	}
+	for _, a := range c.ServiceAccounts {
+		if seen[a.ClientID] {
+			return fmt.Errorf("there are two clients with the id %q", a.ClientID)
+		}
+		seen[a.ClientID] = true
+	}
 	return nil
 }
 
@@ -88,15 +105,13 @@ func (s *Server) routes() {
 	handle("POST /oauth/token", providertest.Token, s.token)
 	handle("GET /oauth/token/accessible-resources", providertest.Sites, s.resources)
 	handle("GET /me", providertest.Userinfo, s.me)
-	handle("GET /ex/jira/{cloud}/rest/api/{version}/myself", providertest.API, s.myself)
-	handle("/ex/", providertest.API, func(*providertest.Call) *providertest.Answer {
-		return gateway(http.StatusNotFound, "Not Found")
-	})
+	s.serveGateway()
 }
 
-// ServeHTTP serves both of Atlassian's hosts. The control API is not part of
-// it; see [Server.Control].
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+// ServeHTTP serves Atlassian's hosts for login and API, and those of the
+// sites: below /site/{name}/, and for requests that name them as their Host.
+// The control API is not part of it; see [Server.Control].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, s.siteHost(r)) }
 
 // App returns an app as it is now, its secret included.
 func (s *Server) App(id string) (App, bool) {
@@ -132,6 +147,11 @@ func (s *Server) SetApp(app App) {
 
 // account finds a person by key, id or mail address.
 func (s *Server) account(name string) (Account, bool) {
+	for _, service := range s.config.ServiceAccounts {
+		if a := service.Account; name != "" && (a.Key == name || a.ID == name || a.Email == name) {
+			return a, true
+		}
+	}
 	for _, a := range s.accounts {
 		if name != "" && (a.Key == name || a.ID == name || a.Email == name) {
 			return a, true

@@ -110,6 +110,26 @@ func number[C any](name, reason string, field func(*C) *int) knob[C] {
 	}
 }
 
+// status is a knob for one of several HTTP statuses.
+func status[C any](name, reason string, field func(*C) *int, values ...int) knob[C] {
+	var words []string
+	for _, v := range values {
+		words = append(words, strconv.Itoa(v))
+	}
+	return knob[C]{
+		name: name, reason: reason, values: strings.Join(words, ", "),
+		get: func(c *C) string { return strconv.Itoa(*field(c)) },
+		set: func(c *C, value string) error {
+			i := slices.Index(words, value)
+			if i < 0 {
+				return fmt.Errorf("it can be %s", strings.Join(words, ", "))
+			}
+			*field(c) = values[i]
+			return nil
+		},
+	}
+}
+
 // text is a knob for a free word that valid accepts.
 func text[C any](name, values, reason string, field func(*C) *string, valid func(string) error) knob[C] {
 	return knob[C]{

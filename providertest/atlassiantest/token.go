@@ -24,8 +24,19 @@ func (s *Server) token(c *providertest.Call) *providertest.Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	app, known := s.apps[c.Get("client_id")]
-	if !known || subtle.ConstantTimeCompare([]byte(app.Secret), []byte(c.Get("client_secret"))) != 1 {
+	service, robot := s.service(c.Get("client_id"))
+	if robot {
+		app = App{ID: service.ClientID, Secret: service.Secret}
+	}
+	secretFits := subtle.ConstantTimeCompare([]byte(app.Secret), []byte(c.Get("client_secret"))) == 1
+	if !known && !robot || !secretFits || s.config.SecretRotated {
 		return refuse(c, http.StatusUnauthorized, "access_denied", "secret", "Unauthorized")
+	}
+	switch grant := c.Get("grant_type"); {
+	case robot && grant == "client_credentials":
+		return s.serve(c, service)
+	case robot:
+		return refuse(c, http.StatusForbidden, "unauthorized_client", "grant_type", "Grant type not allowed for the client: "+grant)
 	}
 	switch c.Get("grant_type") {
 	case "authorization_code":
@@ -61,7 +72,7 @@ func (s *Server) redeem(c *providertest.Call, app App) *providertest.Answer {
 		code.Family = family.ID
 	}
 	c.Record.Family = code.Family
-	return s.issue(app, code.User, code.Family, code.Scopes, refreshToken, now)
+	return s.issue(app, code.User, code.Family, code.Scopes, refreshToken)
 }
 
 func (s *Server) refresh(c *providertest.Call, app App) *providertest.Answer {
@@ -85,20 +96,24 @@ func (s *Server) refresh(c *providertest.Call, app App) *providertest.Answer {
 	if g := s.grants[pair{app.ID, family.User}]; g != nil {
 		scopes = unique(append([]string{offline}, g.Scopes...))
 	}
-	return s.issue(app, family.User, family.ID, scopes, next, now)
+	return s.issue(app, family.User, family.ID, scopes, next)
 }
 
-// issue answers with a new access token.
-func (s *Server) issue(app App, user, family string, scopes []string, refreshToken string, now time.Time) *providertest.Answer {
-	expires := now.Add(s.config.AccessLifetime)
+// issue answers with a new access token of a grant.
+func (s *Server) issue(app App, user, family string, scopes []string, refreshToken string) *providertest.Answer {
 	account, _ := s.account(user)
-	token := jwtLike(app.ID, account.ID, scopes, now, expires)
-	s.access.Issue(token, ledger.Access{
-		Client: app.ID, User: user, Family: family, Scopes: scopes, Issued: now, Expires: expires,
-	})
+	return s.answerToken(ledger.Access{Client: app.ID, User: user, Family: family, Scopes: scopes}, account, refreshToken)
+}
+
+// answerToken enters an access token and answers with it.
+func (s *Server) answerToken(access ledger.Access, account Account, refreshToken string) *providertest.Answer {
+	access.Issued = s.Now()
+	access.Expires = access.Issued.Add(s.config.AccessLifetime)
+	token := jwtLike(access.Client, account.ID, access.Scopes, access.Issued, access.Expires)
+	s.access.Issue(token, access)
 	answer := map[string]any{
 		"access_token": token, "token_type": "Bearer",
-		"expires_in": seconds(s.config.AccessLifetime), "scope": strings.Join(scopes, " "),
+		"expires_in": seconds(s.config.AccessLifetime), "scope": strings.Join(access.Scopes, " "),
 	}
 	if refreshToken != "" {
 		answer["refresh_token"] = refreshToken
