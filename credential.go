@@ -104,14 +104,15 @@ func (b *Broker) checkCredential(p *Provider, c Credential) (Credential, error) 
 	case !c.ExpiresAt.IsZero() && !c.ExpiresAt.After(b.now()):
 		return bad("expires_at is over: the %s has ended, make a new one", c.Kind.noun())
 	}
-	asked := AuthorizeRequest{User: "any", Scopes: c.Scopes}
-	if err := b.check(&asked); err != nil {
+	scopes, err := tidyScopes(c.Scopes)
+	if err != nil {
 		return c, err
 	}
-	if c.Scopes = asked.Scopes; c.Kind == ServiceAccount && len(c.Scopes) == 0 {
-		c.Scopes = p.Definition.Scopes.Default
+	if len(scopes) == 0 && c.Kind == ServiceAccount {
+		scopes = slices.Clone(p.Definition.Scopes.Default)
 	}
-	slices.Sort(c.Scopes)
+	slices.Sort(scopes)
+	c.Scopes = slices.Compact(scopes)
 	return c, checkScopes(p, c.Scopes)
 }
 

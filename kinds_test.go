@@ -186,6 +186,60 @@ func TestKindsReplaceOneAnother(t *testing.T) {
 	}
 }
 
+// A service account's token that comes late does not undo what was given meanwhile.
+func TestGivenWhileARefreshIsUnderWay(t *testing.T) {
+	r := openServerRoom(t, atlassiantest.DataCenterConfig{ClientCredentials: true})
+	r.give(r.account())
+	pat, err := r.jira.IssuePAT("bob", 24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.clock.Advance(time.Hour)
+	r.jira.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "hold_answer", Times: 1})
+	before := r.jira.History().Calls(providertest.Token)
+	late := make(chan keybearer.Token)
+	go func() {
+		token, err := r.app.Token(t.Context(), r.ref())
+		if err != nil {
+			t.Error(err)
+		}
+		late <- token
+	}()
+	if err := r.jira.History().AwaitCalls(t.Context(), providertest.Token, before+1); err != nil {
+		t.Fatal(err)
+	}
+	r.give(keybearer.Credential{Kind: keybearer.PersonalAccessToken, Secret: secret.New(pat)})
+	r.jira.Release()
+	for _, token := range []keybearer.Token{<-late, mustToken(t, r)} {
+		if token.Access.Reveal() != pat || token.Kind != keybearer.PersonalAccessToken {
+			t.Errorf("got a token of the kind %s, want what was given last", token.Kind)
+		}
+	}
+}
+
+func TestProviderWithoutAClientTakesWhatIsGiven(t *testing.T) {
+	r := openServerRoom(t, atlassiantest.DataCenterConfig{ClientCredentials: true})
+	d := r.draft()
+	d.ID, d.ClientID, d.ClientSecret = "bots", "", secret.String{}
+	if _, err := r.admin.CreateProvider(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.app.Authorize(t.Context(), keybearer.AuthorizeRequest{ID: "bots", User: alice})
+	wantKind(t, err, keybearer.BadRequest)
+	wantText(t, err, "nobody can consent at bots, which has no client id: store a token or a service account for alice@example.com")
+	ref := keybearer.Ref{User: alice, Provider: "bots"}
+	if _, err := r.admin.PutConnection(t.Context(), ref, r.account()); err != nil {
+		t.Fatal(err)
+	}
+	a, err := r.app.Authorize(t.Context(), keybearer.AuthorizeRequest{ID: "bots", User: alice})
+	if err != nil || a.Token == nil || !r.works(*a.Token) {
+		t.Errorf("got %+v, %v; want a token at once", a, err)
+	}
+	d.ID, d.Type = "custom", ""
+	_, err = r.admin.CreateProvider(t.Context(), d)
+	wantText(t, err, "oauth2.client_id is needed")
+}
+
 func TestAPITokenGoesAsBasic(t *testing.T) {
 	r := openServerRoom(t, atlassiantest.DataCenterConfig{})
 	r.give(keybearer.Credential{Kind: keybearer.APIToken, Username: "bob@example.com", Secret: secret.New("bob")})

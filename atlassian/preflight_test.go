@@ -11,7 +11,7 @@ import (
 )
 
 func TestPreflightFindsNothingWrong(t *testing.T) {
-	for product, version := range map[string]string{atlassiantest.Jira: "10.3.2", atlassiantest.Confluence: "9.2.1"} {
+	for product, version := range map[string]string{atlassiantest.Jira: "10.3.2", atlassiantest.Confluence: "9.2.1", atlassiantest.Bitbucket: "9.4.3"} {
 		dc := atlassiantest.StartDataCenterTLS(t, atlassiantest.DataCenterConfig{Product: product, ContextPath: "/" + product, BaseHTTPS: true})
 		s := atlassian.Preflight{
 			HTTP: dc.Client, ServerURL: dc.URL + "/", Product: atlassian.Product(product), RedirectURI: "https://keys.example.com/callback",
@@ -32,6 +32,7 @@ func TestPreflightFindings(t *testing.T) {
 	}{
 		"old Jira":       {config: atlassiantest.DataCenterConfig{Version: "8.21.1"}, fault: atlassian.TooOld, says: "Jira 8.21.1, and its OAuth 2.0 provider came with 8.22"},
 		"old Confluence": {config: atlassiantest.DataCenterConfig{Product: "confluence", Version: "7.16.5"}, fault: atlassian.TooOld, says: "came with 7.17"},
+		"old Bitbucket":  {config: atlassiantest.DataCenterConfig{Product: "bitbucket", Version: "7.19.0"}, fault: atlassian.TooOld, says: "came with 7.20"},
 		"http":           {config: atlassiantest.DataCenterConfig{BaseHTTPS: true}, fault: atlassian.ProviderOff, says: "its base URL is not https"},
 		"context path": {
 			config: atlassiantest.DataCenterConfig{ContextPath: "/jira"}, fault: atlassian.LacksPath, says: "/jira: write that as server_url",

@@ -1,9 +1,7 @@
 package catalog_test
 
 import (
-	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,126 +10,160 @@ import (
 
 	"github.com/keybearer/keybearer/catalog"
 	"github.com/keybearer/keybearer/oauth"
+	"github.com/keybearer/keybearer/providertest"
+	"github.com/keybearer/keybearer/providertest/atlassiantest"
 	"github.com/keybearer/keybearer/secret"
 )
 
-// bitbucket answers as Bitbucket Cloud does: credentials by Basic only, scopes in the plural and those of
-// the consumer, a refresh token that stays.
-func bitbucket(t *testing.T) (*httptest.Server, *[]url.Values) {
-	t.Helper()
-	var forms []url.Values
-	refuse := func(w http.ResponseWriter, status int, code, description string) {
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": description})
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /site/oauth2/access_token", func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm()
-		forms = append(forms, r.PostForm)
-		key, text, basic := r.BasicAuth()
-		switch {
-		case !basic || key != "consumer" || text != "secret-of-the-consumer":
-			refuse(w, http.StatusBadRequest, "unauthorized_client", "Requests must be authenticated using OAuth client credentials")
-		case r.PostForm.Get("grant_type") == "refresh_token" && r.PostForm.Get("refresh_token") != "the-refresh-token":
-			refuse(w, http.StatusBadRequest, "invalid_request", "Invalid refresh_token")
-		case r.PostForm.Get("grant_type") == "authorization_code" && r.PostForm.Get("code") != "the-code":
-			refuse(w, http.StatusBadRequest, "invalid_grant", "The specified code is not valid.")
-		default:
-			answer := map[string]any{
-				"access_token": "token-for-" + r.PostForm.Get("grant_type"), "token_type": "bearer", "expires_in": 7200, "scopes": "account repository pullrequest",
-			}
-			if r.PostForm.Get("grant_type") != "client_credentials" {
-				answer["refresh_token"] = "the-refresh-token"
-			}
-			_ = json.NewEncoder(w).Encode(answer)
-		}
-	})
-	mux.HandleFunc("GET /2.0/user", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer token-for-authorization_code" {
-			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = w.Write([]byte(`{"type":"error","error":{"message":"Access token expired. Use your refresh token to obtain a new access token."}}`))
-			return
-		}
-		_, _ = w.Write([]byte(`{"account_id":"557058:alice","nickname":"alice","uuid":"{0}"}`))
-	})
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	return server, &forms
+// workspace is a Bitbucket Cloud with a consumer, and a client of the bundled definition.
+type workspace struct {
+	t      *testing.T
+	server *atlassiantest.RunningBitbucketCloud
+	client *oauth.Client
 }
 
-func bitbucketClient(t *testing.T, base string) *oauth.Client {
+func newWorkspace(t *testing.T) *workspace {
 	t.Helper()
-	d, ok := catalog.Definition("bitbucket")
+	consumer := atlassiantest.DefaultConsumer()
+	consumer.Callback, consumer.Scopes = redirectURI, []string{"account", "pullrequest", "repository"}
+	server := atlassiantest.StartBitbucketCloud(t, atlassiantest.BitbucketConfig{Consumers: []atlassiantest.Consumer{consumer}})
+	server.Approve("")
+	kind, ok := catalog.Definition("bitbucket")
 	if !ok {
 		t.Fatal("there is no bitbucket")
 	}
-	d = d.Install(oauth.Definition{
-		TokenRequest:    oauth.Request{Endpoint: base + "/site/oauth2/access_token"},
-		UserInfoRequest: &oauth.UserInfo{Request: oauth.Request{Endpoint: base + "/2.0/user"}},
+	d := kind.Install(oauth.Definition{
+		AuthorizeRequest: oauth.Request{Endpoint: server.URL + "/site/oauth2/authorize"},
+		TokenRequest:     oauth.Request{Endpoint: server.URL + "/site/oauth2/access_token"},
+		UserInfoRequest:  &oauth.UserInfo{Request: oauth.Request{Endpoint: server.URL + "/2.0/user"}},
 	})
-	return &oauth.Client{Definition: &d, ID: "consumer", Secret: secret.New("secret-of-the-consumer"), RedirectURI: redirectURI}
+	consumer = server.Consumers()[0]
+	return &workspace{t, server, &oauth.Client{
+		Definition: &d, ID: consumer.Key, Secret: secret.New(consumer.Secret), RedirectURI: redirectURI, HTTP: server.Client,
+	}}
+}
+
+func (w *workspace) exchange() (oauth.TokenResponse, error) {
+	w.t.Helper()
+	verifier := oauth.NewVerifier()
+	to, err := w.client.AuthorizeURL(oauth.AuthorizeOptions{State: secret.New("the-state"), Verifier: verifier, Scopes: []string{"repository"}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	back := visit(w.t, w.server.Client, to)
+	if back.Get("state") != "the-state" {
+		w.t.Fatalf("got %v back, want the state", back)
+	}
+	return w.client.Exchange(w.t.Context(), secret.New(back.Get("code")), verifier, []string{"repository"})
+}
+
+// visit goes where a browser is sent, and reads what it comes back with; without a redirect it is nil.
+func visit(t *testing.T, client *http.Client, to string) url.Values {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, to, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := client.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	where, err := res.Location()
+	if err != nil {
+		return nil
+	}
+	return where.Query()
 }
 
 func TestBitbucketFromCodeToRefresh(t *testing.T) {
-	server, forms := bitbucket(t)
-	client := bitbucketClient(t, server.URL)
-	to, err := client.AuthorizeURL(oauth.AuthorizeOptions{State: secret.New("s"), Verifier: oauth.NewVerifier(), Scopes: []string{"repository"}})
-	if err != nil || !strings.HasPrefix(to, "https://bitbucket.org/site/oauth2/authorize?") || strings.Contains(to, "audience") {
-		t.Errorf("got %s, %v", to, err)
-	}
-	first, err := client.Exchange(t.Context(), secret.New("the-code"), oauth.NewVerifier(), []string{"repository"})
+	w := newWorkspace(t)
+	first, err := w.exchange()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(first.Scopes, []string{"account", "pullrequest", "repository"}) || first.ExpiresAt.Sub(first.IssuedAt) != 2*time.Hour {
 		t.Errorf("got the scopes %q for %s, want the consumer's for two hours", first.Scopes, first.ExpiresAt.Sub(first.IssuedAt))
 	}
-	info, err := client.UserInfo(t.Context(), first.AccessToken)
-	if err != nil || !strings.Contains(string(info), "557058:alice") {
-		t.Errorf("got %s, %v; want alice", info, err)
+	info, err := w.client.UserInfo(t.Context(), first.AccessToken)
+	if err != nil || !strings.Contains(string(info), "account_id") {
+		t.Errorf("got %s, %v; want the user", info, err)
 	}
-	second, err := client.Refresh(t.Context(), first.RefreshToken, first.AccessToken, first.Scopes)
+	second, err := w.client.Refresh(t.Context(), first.RefreshToken, first.AccessToken, first.Scopes)
 	if err != nil || !second.RefreshToken.Equal(first.RefreshToken) || second.AccessToken.Equal(first.AccessToken) {
 		t.Errorf("got %v, want another access token and the same refresh token", err)
 	}
-	account, err := client.ClientCredentials(t.Context(), "consumer", client.Secret, nil)
-	if err != nil || account.AccessToken.Reveal() != "token-for-client_credentials" || !account.RefreshToken.IsZero() {
-		t.Errorf("client credentials: got %v, want a token without a refresh token", err)
+	account, err := w.client.ClientCredentials(t.Context(), w.client.ID, w.client.Secret, nil)
+	if err != nil || !account.RefreshToken.IsZero() || !slices.Contains(account.Scopes, "repository") {
+		t.Errorf("client credentials: got %v with %q, want a token without a refresh token", err, account.Scopes)
 	}
-	for _, form := range *forms {
-		if form.Has("client_id") || form.Has("client_secret") || form.Has("scope") {
-			t.Errorf("%s: credentials or scopes are in the body", form.Get("grant_type"))
+	for _, r := range w.server.History().At(providertest.Token) {
+		if r.Auth != providertest.AuthBasic || r.ContentType != oauth.ContentForm || r.Params["client_secret"] != nil || r.Params["client_id"] != nil {
+			t.Errorf("%s: got %+v, want the credentials in the header alone", r.Grant, r)
 		}
 	}
 }
 
 func TestBitbucketErrors(t *testing.T) {
-	server, _ := bitbucket(t)
-	client := bitbucketClient(t, server.URL)
-	_, err := client.Exchange(t.Context(), secret.New("another"), oauth.NewVerifier(), nil)
+	w := newWorkspace(t)
+	answer, err := w.exchange()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.client.Exchange(t.Context(), secret.New("another"), oauth.NewVerifier(), nil)
 	wantError(t, err, oauth.Reconsent, "Bitbucket does not take the code")
-	_, err = client.Refresh(t.Context(), secret.New("another"), secret.New("x"), nil)
-	wantError(t, err, oauth.Reconsent, "The connection to Bitbucket has ended")
-	client.Secret = secret.New("another")
-	_, err = client.Exchange(t.Context(), secret.New("the-code"), oauth.NewVerifier(), nil)
+
+	right := w.client.Secret
+	w.client.Secret = secret.New("another")
+	_, err = w.exchange()
 	wantError(t, err, oauth.Misconfigured, "Copy the consumer's key and secret again")
-	_, err = client.Refresh(t.Context(), secret.New("the-refresh-token"), secret.New("x"), nil)
+	_, err = w.client.Refresh(t.Context(), answer.RefreshToken, answer.AccessToken, nil)
 	wantError(t, err, oauth.Misconfigured, "the connections are kept")
-	_, err = client.ClientCredentials(t.Context(), "consumer", client.Secret, nil)
+	_, err = w.client.ClientCredentials(t.Context(), w.client.ID, w.client.Secret, nil)
 	wantError(t, err, oauth.Reconsent, "service account's credential is not accepted")
-	wantError(t, client.Definition.CallbackError("access_denied", ""), oauth.UserChoice, "You declined access at Bitbucket")
+	w.client.Secret = right
+
+	w.server.RevokeGrant(w.client.ID, w.server.History().At(providertest.Token)[0].User)
+	_, err = w.client.Refresh(t.Context(), answer.RefreshToken, answer.AccessToken, nil)
+	wantError(t, err, oauth.Reconsent, "The connection to Bitbucket has ended")
+	w.server.Decline()
+	to, err := w.client.AuthorizeURL(oauth.AuthorizeOptions{State: secret.New("s"), Verifier: oauth.NewVerifier()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := visit(t, w.server.Client, to)
+	wantError(t, w.client.Definition.CallbackError(back.Get("error"), back.Get("error_description")), oauth.UserChoice, "You declined access at Bitbucket")
 }
 
-func TestBitbucketDataCenter(t *testing.T) {
-	d, ok := catalog.Definition("bitbucket-data-center")
+func TestBitbucketDataCenterFromConsentToRefresh(t *testing.T) {
+	link := atlassiantest.DefaultLink()
+	link.Redirects, link.Scope = []string{redirectURI}, "REPO_WRITE"
+	server := atlassiantest.StartDataCenterTLS(t, atlassiantest.DataCenterConfig{
+		Product: atlassiantest.Bitbucket, Links: []atlassiantest.Link{link}, ContextPath: "/bitbucket", BaseHTTPS: true, RedirectHTTPS: true, RefreshRedirect: "required",
+	})
+	server.Approve("")
+	link, _ = server.Link(link.ID)
+	kind, ok := catalog.Definition("bitbucket-data-center")
 	if !ok {
 		t.Fatal("there is no bitbucket-data-center")
 	}
-	d = d.Install(oauth.Definition{ServerURL: "https://git.example.com/bitbucket"})
-	client := oauth.Client{Definition: &d, ID: "c", RedirectURI: redirectURI}
-	to, err := client.AuthorizeURL(oauth.AuthorizeOptions{State: secret.New("s"), Verifier: oauth.NewVerifier(), Scopes: []string{"REPO_WRITE", "ACCOUNT_WRITE"}})
-	if err != nil || !strings.HasPrefix(to, "https://git.example.com/bitbucket/rest/oauth2/latest/authorize?") || !strings.Contains(to, "scope=REPO_WRITE%20ACCOUNT_WRITE") {
-		t.Errorf("got %s, %v", to, err)
+	d := kind.Install(oauth.Definition{ServerURL: server.URL})
+	client := &oauth.Client{Definition: &d, ID: link.ID, Secret: secret.New(link.Secret), RedirectURI: redirectURI, HTTP: server.Client}
+	verifier := oauth.NewVerifier()
+	to, err := client.AuthorizeURL(oauth.AuthorizeOptions{State: secret.New("s"), Verifier: verifier, Scopes: []string{"REPO_WRITE"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := client.Exchange(t.Context(), secret.New(visit(t, server.Client, to).Get("code")), verifier, []string{"REPO_WRITE"})
+	if err != nil || !slices.Equal(first.Scopes, []string{"REPO_WRITE"}) {
+		t.Fatalf("got %q, %v; want what was asked for", first.Scopes, err)
+	}
+	if second, err := client.Refresh(t.Context(), first.RefreshToken, first.AccessToken, first.Scopes); err != nil || second.AccessToken.Equal(first.AccessToken) {
+		t.Errorf("got %v, want another token", err)
 	}
 	if got := d.Scopes.Unknown([]string{"REPO_READ", "READ"}); !slices.Equal(got, []string{"READ"}) {
 		t.Errorf("got %q, want Jira's scope to be unknown", got)
@@ -139,4 +171,6 @@ func TestBitbucketDataCenter(t *testing.T) {
 	if d.UserInfoRequest != nil || d.Refresh.Ahead != oauth.AheadNever {
 		t.Error("want no user info, and no refresh ahead")
 	}
+	back := visit(t, server.Client, strings.Replace(to, "REPO_WRITE", "SYSTEM_ADMIN", 1))
+	wantError(t, d.CallbackError(back.Get("error"), back.Get("error_description")), oauth.Misconfigured, "above what the application link allows")
 }

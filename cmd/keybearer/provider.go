@@ -40,7 +40,7 @@ func providerAdd(w world, engine *engineFlags) *cobra.Command {
 				return err
 			}
 			p.ID = args[0]
-			if !public {
+			if !public && p.OAuth2.ClientID != "" {
 				text, err := givenSecret(c.Context(), w, "client secret")
 				if err != nil {
 					return err
@@ -54,14 +54,18 @@ func providerAdd(w world, engine *engineFlags) *cobra.Command {
 				p.OAuth2.Product = &product
 			}
 			made, err := remote.CreateProvider(c.Context(), p)
-			if err == nil {
+			switch {
+			case err != nil:
+			case p.OAuth2.ClientID == "":
+				_, err = fmt.Fprintf(w.out, "%s is installed for tokens and service accounts: keybearer connection add USER --provider %s --kind …\n", made.ID, made.ID)
+			default:
 				_, err = fmt.Fprintf(w.out, "%s is installed. Register its redirect URI there, to the letter:\n%s\n", made.ID, made.OAuth2.RedirectURI)
 			}
 			return err
 		},
 	}
 	c.Flags().StringVar(&p.ProviderID, "type", "", "the bundled type, like atlassian-data-center")
-	c.Flags().StringVar(&p.OAuth2.ClientID, "client-id", "", "the client id that the provider gave out")
+	c.Flags().StringVar(&p.OAuth2.ClientID, "client-id", "", "the client id that the provider gave out (default: none; then only tokens and service accounts can be stored)")
 	c.Flags().StringVar(&server, "server-url", "", "for a server of one's own: its base URL with the context path")
 	c.Flags().StringVar(&product, "product", "", "for atlassian-data-center: jira or confluence")
 	c.Flags().StringVar(&p.Description, "description", "", "a description for people")
@@ -142,18 +146,20 @@ func providerCheck(w world, engine *engineFlags) *cobra.Command {
 			if !ok {
 				return keybearer.Errorf(keybearer.BadRequest, "provider %s is not of Data Center (its type is %s): there is no server to look at", p.ID, typeOf(&p))
 			}
-			found := atlassian.Preflight{
-				ServerURL: valueOf(p.OAuth2.ServerURL), Product: product, RedirectURI: p.OAuth2.RedirectURI,
-			}.Run(c.Context())
-			return tellServer(w, &p, &found)
+			look := atlassian.Preflight{ServerURL: valueOf(p.OAuth2.ServerURL), Product: product}
+			if p.OAuth2.ClientID != "" { // else no browser ever comes back
+				look.RedirectURI = p.OAuth2.RedirectURI
+			}
+			found := look.Run(c.Context())
+			return tellServer(w, p.ID, valueOf(p.OAuth2.ServerURL), &found)
 		},
 	}
 }
 
 // tellServer prints what was found; a fault ends the command with the code of a provider that refuses.
-func tellServer(w world, p *api.Provider, found *atlassian.Server) error {
+func tellServer(w world, id, url string, found *atlassian.Server) error {
 	if found.Version != "" {
-		if _, err := fmt.Fprintf(w.out, "%s: %s %s at %s\n", p.ID, found.Product, found.Version, valueOf(p.OAuth2.ServerURL)); err != nil {
+		if _, err := fmt.Fprintf(w.out, "%s: %s %s at %s\n", id, found.Product, found.Version, url); err != nil {
 			return err
 		}
 	}
@@ -167,10 +173,10 @@ func tellServer(w world, p *api.Provider, found *atlassian.Server) error {
 		}
 	}
 	if !found.Usable() {
-		return keybearer.Errorf(keybearer.ProviderRefused, "provider %s cannot be used as it is", p.ID)
+		return keybearer.Errorf(keybearer.ProviderRefused, "provider %s cannot be used as it is", id)
 	}
 	if len(found.Findings) == 0 {
-		_, err := fmt.Fprintf(w.out, "%s: nothing stands in the way\n", p.ID)
+		_, err := fmt.Fprintf(w.out, "%s: nothing stands in the way\n", id)
 		return err
 	}
 	return nil

@@ -273,7 +273,7 @@ func (e *Engine) tellProviders(ctx context.Context) []keybearer.Provider {
 		return nil
 	}
 	for _, p := range providers {
-		if p.Status == keybearer.ProviderActive {
+		if p.Status == keybearer.ProviderActive && p.ClientID != "" {
 			e.log.Info("provider", "id", p.ID, "redirect_uri_to_register", e.broker.RedirectURI(&p))
 		}
 	}

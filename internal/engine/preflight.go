@@ -27,11 +27,13 @@ func (e *Engine) preflight(ctx context.Context, providers []keybearer.Provider) 
 		case <-ctx.Done():
 			return
 		}
+		look := atlassian.Preflight{HTTP: e.egress(p.Origin), ServerURL: p.Definition.ServerURL, Product: product}
+		if p.ClientID != "" { // else no browser ever comes back
+			look.RedirectURI = e.broker.RedirectURI(&p)
+		}
 		all.Go(func() {
 			defer func() { <-turns }()
-			e.tellFindings(ctx, &p, atlassian.Preflight{
-				HTTP: e.egress(p.Origin), ServerURL: p.Definition.ServerURL, Product: product, RedirectURI: e.broker.RedirectURI(&p),
-			})
+			e.tellFindings(ctx, &p, look)
 		})
 	}
 }
