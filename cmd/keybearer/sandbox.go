@@ -135,7 +135,7 @@ func (f sandboxFlags) fake(secret string) (s fake, id, made string, err error) {
 	return product, link.ID, link.Secret, nil
 }
 
-// bitbucketCloud makes a Bitbucket Cloud. Its access tokens live as long as its own default unless the flag says otherwise.
+// bitbucketCloud makes a Bitbucket Cloud, whose access tokens live two hours unless the flag says otherwise.
 func (f sandboxFlags) bitbucketCloud(secret string) (s fake, key, made string, err error) {
 	consumer := atlassiantest.DefaultConsumer()
 	consumer.Secret = secret

@@ -129,16 +129,27 @@ func jwtLike(app, account string, scopes []string, now, expires time.Time) strin
 	_, _ = rand.Read(filler) // never fails
 	signature := make([]byte, 32)
 	_, _ = rand.Read(signature)
-	part := func(v any) string {
-		body, _ := json.Marshal(v) // maps of text and numbers always can be
-		return base64.RawURLEncoding.EncodeToString(body)
-	}
-	return part(map[string]string{"alg": "HS256", "typ": "JWT", "kid": "sandbox"}) + "." +
-		part(map[string]any{
-			"iss": "https://auth.atlassian.com", "aud": "api.atlassian.com", "sub": account, "client_id": app,
-			"iat": now.Unix(), "nbf": now.Unix(), "exp": expires.Unix(), "jti": rand.Text(),
-			"scope": strings.Join(scopes, " "), "https://sandbox.invalid/filler": base64.RawURLEncoding.EncodeToString(filler),
-		}) + "." + base64.RawURLEncoding.EncodeToString(signature)
+	part := base64.RawURLEncoding.EncodeToString
+	claims, _ := json.Marshal(accessClaims{ // text and numbers always can be
+		Issuer: "https://auth.atlassian.com", Audience: "api.atlassian.com", Subject: account, Client: app,
+		Issued: now.Unix(), NotBefore: now.Unix(), Expires: expires.Unix(), ID: rand.Text(),
+		Scope: strings.Join(scopes, " "), Filler: part(filler),
+	})
+	return part([]byte(`{"alg":"HS256","kid":"sandbox","typ":"JWT"}`)) + "." + part(claims) + "." + part(signature)
+}
+
+// accessClaims are what a nosy client finds in an access token.
+type accessClaims struct {
+	Issuer    string `json:"iss"`
+	Audience  string `json:"aud"`
+	Subject   string `json:"sub"`
+	Client    string `json:"client_id"`
+	Issued    int64  `json:"iat"`
+	NotBefore int64  `json:"nbf"`
+	Expires   int64  `json:"exp"`
+	ID        string `json:"jti"`
+	Scope     string `json:"scope"`
+	Filler    string `json:"https://sandbox.invalid/filler"`
 }
 
 // refuse answers an error and writes down the finer reason.
