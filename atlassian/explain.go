@@ -48,10 +48,17 @@ func (f *Failure) is(class Class, advice string, args ...any) {
 	f.Class, f.Advice = class, fmt.Sprintf(advice, args...)
 }
 
-// notAccepted is what a token gets that ended, was replaced or taken back.
-func (f *Failure) notAccepted(what string) {
-	f.is(ClassReconsent, "%s. If a renewed token gets the same answer, the authorization has ended: authorize again (a personal access token has to be made anew)", what)
-	f.Renew = true
+// notAccepted is what a token gets that ended, was replaced or taken back. Nothing renews an API token.
+func (a answer) notAccepted(f *Failure, what string) {
+	switch a.scheme() {
+	case "":
+		f.is(ClassConfig, "%s. The request carried no credentials: send it with the token", what)
+	case "basic":
+		f.is(ClassConfig, "%s. The email address (on Data Center: the user name) or the API token is wrong or has ended. A scoped API token is taken by the gateway only: %s/ex/{jira or confluence}/{cloud id}", what, Gateway)
+	default:
+		f.is(ClassReconsent, "%s. If a renewed token gets the same answer, the authorization has ended: authorize again (a personal access token has to be made anew)", what)
+		f.Renew = true
+	}
 }
 
 // explainSuccess finds the 2xx that are none, and reports whether this is one.
@@ -61,7 +68,7 @@ func (a answer) explainSuccess(f *Failure) bool {
 	case a.scheme() == "": // nobody is what was asked for
 		return a.loginPage(f)
 	case strings.EqualFold(who, "anonymous"), a.loginRefused():
-		f.notAccepted("The token was not accepted: the server answered as to an anonymous visitor, who sees less")
+		a.notAccepted(f, "The credentials were not accepted: the server answered as to an anonymous visitor, who sees less")
 		return true
 	}
 	return a.loginPage(f)
@@ -73,8 +80,7 @@ func (a answer) loginPage(f *Failure) bool {
 	if !a.isPage() || strings.Contains(path, "attachment") || strings.Contains(path, "download") {
 		return false
 	}
-	f.notAccepted("The answer is a page for people, a login page most likely, and no answer of the API: the token was not accepted, or something before the server wants people to sign in")
-	f.Renew = a.scheme() != ""
+	a.notAccepted(f, "The answer is a page for people, a login page most likely, and no answer of the API: the credentials were not accepted, or something before the server wants people to sign in")
 	return true
 }
 
@@ -93,7 +99,7 @@ func (a answer) explainRedirect(f *Failure) {
 		return
 	}
 	if isLogin(to) {
-		f.notAccepted("The answer is a redirect to a login page: the token was not accepted")
+		a.notAccepted(f, "The answer is a redirect to a login page: the credentials were not accepted")
 		return
 	}
 	f.is(ClassConfig, "The answer is a redirect to %s, which is not followed, since the token would go along: use the address that the server has now, with its context path", shown(to))
@@ -118,7 +124,7 @@ func (a answer) explainStatus(f *Failure, granted []string) {
 	case status == http.StatusUnauthorized:
 		a.explainUnauthorized(f)
 	case status == http.StatusForbidden:
-		a.explainForbidden(f)
+		a.explainForbidden(f, granted)
 	case status == http.StatusNotFound:
 		a.explainNotFound(f)
 	case status == http.StatusGone:
@@ -138,7 +144,7 @@ func (a answer) explainScope(f *Failure, granted []string) {
 	}
 	have := ""
 	if granted != nil {
-		have = fmt.Sprintf(" (the token has: %s)", strings.Join(granted[:min(len(granted), maxScopesShown)], " "))
+		have = fmt.Sprintf(" (the token has: %s)", shownScopes(granted))
 	}
 	needs := "a scope that the token lacks"
 	if f.Needs != "" {
@@ -148,18 +154,18 @@ func (a answer) explainScope(f *Failure, granted []string) {
 		f.Method, f.Path, needs, have)
 }
 
+func shownScopes(granted []string) string {
+	return strings.Join(granted[:min(len(granted), maxScopesShown)], " ")
+}
+
 func (a answer) explainUnauthorized(f *Failure) {
 	switch scheme := a.scheme(); {
 	case a.captcha():
 		f.is(ClassUser, "Too many logins with a wrong password: log in once in the browser, where a picture has to be read")
-	case scheme == "":
-		f.is(ClassConfig, "The request carried no credentials: send it with the token")
 	case scheme == "bearer" && a.atSite():
 		f.is(ClassConfig, "A site does not take this token, only the gateway does: use %s/ex/{jira or confluence}/{cloud id} in place of https://%s", Gateway, printable(a.host(), maxPathText))
-	case scheme == "basic":
-		f.is(ClassConfig, "The email address (on Data Center: the user name) or the API token is wrong or has ended. A scoped API token is taken by the gateway only: %s/ex/{jira or confluence}/{cloud id}", Gateway)
 	default:
-		f.notAccepted("The token is not accepted")
+		a.notAccepted(f, "The credentials were not accepted")
 	}
 }
 
@@ -170,7 +176,7 @@ func (a answer) captcha() bool {
 		slices.Contains(a.Header.Values("X-Seraph-LoginReason"), "AUTHENTICATION_DENIED")
 }
 
-func (a answer) explainForbidden(f *Failure) {
+func (a answer) explainForbidden(f *Failure, granted []string) {
 	said := strings.ToLower(f.Said)
 	switch {
 	case a.captcha():
@@ -183,6 +189,8 @@ func (a answer) explainForbidden(f *Failure) {
 		f.is(ClassSite, "The app may not be used at this site: its admin has to allow it")
 	case a.isPage():
 		f.is(ClassPermission, "The answer is a page for people: something before the server refuses the request, or single sign-on is needed; ask the server's admin")
+	case slices.ContainsFunc(granted, func(s string) bool { return SystemAdmin.Covers(Access(s)) }):
+		f.is(ClassPermission, "The user lacks this permission in the product, or the level that the token has (%s) is too low for it: ask for a higher one and authorize again, if the user may do it in the browser", shownScopes(granted))
 	default:
 		f.is(ClassPermission, "The user lacks this permission in the product; the token and its scopes are in order, and authorizing again does not help")
 	}
