@@ -155,7 +155,7 @@ func (a answer) explainScope(f *Failure, granted []string) {
 }
 
 func shownScopes(granted []string) string {
-	return strings.Join(granted[:min(len(granted), maxScopesShown)], " ")
+	return printable(strings.Join(granted[:min(len(granted), maxScopesShown)], " "), 40*maxScopesShown)
 }
 
 func (a answer) explainUnauthorized(f *Failure) {
