@@ -10,7 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/keybearer/keybearer/oauth"
 	"github.com/keybearer/keybearer/secret"
 )
 
@@ -103,7 +102,7 @@ func (v *View) authorize(ctx context.Context, r AuthorizeRequest, again bool) (A
 
 	c, err := v.b.cfg.Connections.Connection(ctx, ref)
 	switch {
-	case err == nil && !again && c.State == ConnectionActive && Covers(c.Scopes, wanted):
+	case err == nil && !again && c.State == ConnectionActive && c.covers(wanted):
 		token, err := v.tokenAfter(ctx, &c, p, r.Refused)
 		if err == nil {
 			return Authorization{
@@ -122,24 +121,14 @@ func (v *View) authorize(ctx context.Context, r AuthorizeRequest, again bool) (A
 	return v.start(ctx, p, ref, wanted, existing(c, p), r.NextURI)
 }
 
-// checkScopes refuses scopes that the provider is known not to have, since some say so on a page of
-// their own and never send the browser back.
-func checkScopes(p *Provider, scopes []string) error {
-	rules := p.Definition.Scopes
-	unknown := rules.Unknown(slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return slices.Contains(rules.Always, s) }))
-	if len(unknown) == 0 {
-		return nil
-	}
-	return Errorf(BadRequest, "%s has no scope %q: use %s", p.DisplayName(), oauth.Clean(unknown[0], 60), strings.Join(rules.Vocabulary(), ", "))
-}
-
-// existing are the scopes granted before, which the new consent should keep.
-func existing(c Connection, p *Provider) []string {
-	return slices.DeleteFunc(slices.Clone(c.Scopes), func(s string) bool { return slices.Contains(p.Definition.Scopes.Always, s) })
-}
-
 // start creates a flow, or finds the pending one.
 func (v *View) start(ctx context.Context, p *Provider, ref Ref, wanted, existing []string, nextURI string) (Authorization, error) {
+	if p.ClientID == "" {
+		err := Errorf(BadRequest, "nobody can consent at %s, which has no client id: store a token or a service account for %s (keybearer connection add), or give the provider a client",
+			p.ID, ref.User)
+		v.record(Event{Action: ActionAuthorize, User: ref.User, Provider: ref.Provider, Outcome: outcome(err), Reason: reason(err)})
+		return Authorization{}, err
+	}
 	now := v.b.now()
 	asked := slices.Concat(wanted, existing)
 	slices.Sort(asked)
@@ -167,19 +156,9 @@ func (b *Broker) check(r *AuthorizeRequest) error {
 	if err := CheckUserID(r.User); err != nil {
 		return err
 	}
-	if len(r.Scopes) > maxScopes {
-		return Errorf(BadRequest, "%d scopes are asked for: the limit is %d", len(r.Scopes), maxScopes)
-	}
-	var scopes []string
-	for _, s := range r.Scopes {
-		s = strings.TrimSpace(s)
-		switch {
-		case s == "":
-		case len(s) > maxScope || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == '"' || c == '\\' || c > '~' }):
-			return Errorf(BadRequest, "the scope %q has characters that RFC 6749 section 3.3 does not allow", oauth.Clean(s, 60))
-		default:
-			scopes = append(scopes, s)
-		}
+	scopes, err := tidyScopes(r.Scopes)
+	if err != nil {
+		return err
 	}
 	r.Scopes = scopes
 	return b.checkNextURI(r.NextURI)

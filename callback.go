@@ -77,20 +77,16 @@ func (v *Visitor) Complete(ctx context.Context, cb Callback) (Landing, error) {
 	}
 	// The code works once: the work goes on even if the browser hangs up. The flight has the name of the
 	// attempt, not of the flow: where another browser lands is not told to this one.
-	one := v.b.flights.join("exchange "+string(a.StateHash), func() (any, error) {
+	one, _ := v.b.flights.join("exchange "+string(a.StateHash), func() (any, error) {
 		ctx, cancel := context.WithTimeout(v.b.life, flightLife)
 		defer cancel()
 		return v.b.redeem(ctx, f, &a, p, cb)
 	})
-	select {
-	case <-one.landed:
-	case <-ctx.Done():
-		return Landing{}, gaveUp(ctx)
+	landing, err := one.wait(ctx)
+	if err != nil {
+		return Landing{}, err
 	}
-	if one.err != nil {
-		return Landing{}, one.err
-	}
-	return one.result.(Landing), nil
+	return landing.(Landing), nil
 }
 
 // admit checks that the callback comes to the browser, the address and from the server that the

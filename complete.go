@@ -131,7 +131,7 @@ func (b *Broker) finish(ctx context.Context, f *Flow) error {
 	}
 	for range tries { // a refresh of the former grant may be going on
 		var stored Connection
-		if stored, err = b.connect(ctx, f, fresh); err == nil {
+		if stored, err = b.connect(ctx, f, Consented, fresh); err == nil {
 			f.Grant = nil
 			if err := b.move(ctx, f, FlowCompleted); err != nil && !errors.Is(err, Conflict) {
 				return err
@@ -150,7 +150,7 @@ func (b *Broker) finish(ctx context.Context, f *Flow) error {
 
 // connect writes the connection row, on top of the one that is there. What this flow brought is
 // written once: by a second time it may have been refreshed, and its refresh token be spent.
-func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection, error) {
+func (b *Broker) connect(ctx context.Context, f *Flow, kind ConnectionKind, fresh grant) (Connection, error) {
 	now := b.now()
 	c, err := b.cfg.Connections.Connection(ctx, f.Ref)
 	if errors.Is(err, NotFound) {
@@ -171,13 +171,13 @@ func (b *Broker) connect(ctx context.Context, f *Flow, fresh grant) (Connection,
 		}
 		// Google gives a refresh token only at the first consent. The former one goes on, if it is of
 		// the same client and nothing says that the person chose another account this time.
-		if fresh.RefreshToken == "" && c.State == ConnectionActive && old.grant.sameHolder(&fresh) {
+		if fresh.RefreshToken == "" && kind == Consented && c.Kind == Consented && c.State == ConnectionActive && old.grant.sameHolder(&fresh) {
 			fresh.RefreshToken, c.Rotation = old.grant.RefreshToken, journal
 		}
 	}
-	c.State, c.Reason, c.Scopes, c.UpdatedAt = ConnectionActive, "", f.Granted, now
+	c.Kind, c.State, c.Reason, c.Scopes, c.UpdatedAt = kind, ConnectionActive, "", f.Granted, now
 	c.IssuedAt, c.ExpiresAt = f.IssuedAt, f.ExpiresAt
-	c.Refreshable = fresh.RefreshToken != ""
+	c.Refreshable = fresh.renewable()
 	b.plan(ctx, &c, &fresh)
 	if c.Grant, err = b.sealGrant(fresh, c.GrantPlace()); err != nil {
 		return c, err

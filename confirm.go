@@ -54,7 +54,7 @@ func (b *Broker) confirm(ctx context.Context, caller Caller, id FlowID, user Use
 		b.record(event)
 		return Confirmation{}, Errorf(UserMismatch, "the user at the browser is not the one for whom the authorization was started: sign in as that user, or start a new authorization")
 	}
-	one := b.flights.join("confirm "+string(f.ID), func() (any, error) {
+	one, _ := b.flights.join("confirm "+string(f.ID), func() (any, error) {
 		ctx, cancel := context.WithTimeout(b.life, flightLife)
 		defer cancel()
 		return nil, b.settle(ctx, f.Project, f.ID)

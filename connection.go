@@ -1,6 +1,7 @@
 package keybearer
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -44,6 +45,7 @@ const (
 type Connection struct {
 	ID ConnectionID
 	Ref
+	Kind  ConnectionKind
 	State ConnectionState
 	// Reason says in words for people why the state is reauthorize.
 	Reason string
@@ -53,7 +55,7 @@ type Connection struct {
 	Grant seal.Value
 	// IssuedAt is when the access token was given; ExpiresAt when it ends, zero if that is unknown.
 	IssuedAt, ExpiresAt time.Time
-	// Refreshable reports whether the grant holds a refresh token.
+	// Refreshable reports whether the grant holds a refresh token, or a service account's credential.
 	Refreshable bool
 	// Rotation is the journal's open entry, or zero: whether the refresh token in Grant is still good
 	// is known.
@@ -107,14 +109,42 @@ func Covers(granted, wanted []string) bool {
 	return true
 }
 
+// covers reports whether an app gets all that it wants. What a token that was given without scopes
+// reaches only the provider knows.
+func (c *Connection) covers(wanted []string) bool {
+	return Covers(c.Scopes, wanted) || c.Kind != Consented && len(c.Scopes) == 0
+}
+
 // Token is what is handed out. It has no refresh token.
 type Token struct {
-	Ref    Ref
+	Ref Ref
+	// Kind is what the connection rests on; at Atlassian Cloud it decides where the token goes.
+	Kind   ConnectionKind
 	Access secret.String
+	// Username is empty for a Bearer token. With an API token it is the other half of Basic; see
+	// [Token.Authorization].
+	Username string
 	// Scopes are what the token reaches, sorted.
 	Scopes []string
 	// ExpiresAt is zero when the provider did not say.
 	ExpiresAt time.Time
 	// UserInfo is the JSON object that the provider's user info request gave, or nil.
 	UserInfo json.RawMessage
+}
+
+// Scheme is how the token is presented (RFC 9110 section 11.1): Bearer, or Basic with the user name.
+func (t *Token) Scheme() string {
+	if t.Username != "" {
+		return "Basic"
+	}
+	return "Bearer"
+}
+
+// Authorization is the value of the Authorization header: Bearer and the token (RFC 6750 section 2.1),
+// or Basic with user name and token (RFC 7617).
+func (t *Token) Authorization() secret.String {
+	if t.Username != "" {
+		return secret.New("Basic " + base64.StdEncoding.EncodeToString([]byte(t.Username+":"+t.Access.Reveal())))
+	}
+	return secret.New("Bearer " + t.Access.Reveal())
 }

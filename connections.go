@@ -13,6 +13,8 @@ type ConnectionInfo struct {
 	Connection
 	ProviderType, ProviderDescription string
 	UserInfo                          json.RawMessage
+	// Username goes with an API token, ClientID with a service account.
+	Username, ClientID string
 }
 
 // Connections lists connections.
@@ -27,19 +29,26 @@ func (v *View) Connections(ctx context.Context, filter ConnectionFilter) ([]Conn
 	}
 	infos := make([]ConnectionInfo, 0, len(page))
 	for _, c := range page {
-		info := ConnectionInfo{Connection: c}
-		if h, err := v.b.open(&c); err == nil {
-			info.UserInfo = h.grant.UserInfo
-		} else {
+		h, err := v.b.open(&c)
+		if err != nil {
 			v.b.log.Error("a connection cannot be opened", "connection", c.ID, "error", err)
 		}
-		if p, err := v.b.provider(ctx, c.Project, c.Provider); err == nil {
-			info.ProviderType, info.ProviderDescription = p.Type, p.Description
-		}
-		info.Grant = nil
-		infos = append(infos, info)
+		infos = append(infos, v.b.info(ctx, c, &h.grant))
 	}
 	return infos, total, nil
+}
+
+// info shows a connection with what its grant tells that is no secret.
+func (b *Broker) info(ctx context.Context, c Connection, g *grant) ConnectionInfo {
+	info := ConnectionInfo{Connection: c, UserInfo: g.UserInfo, Username: g.Username}
+	if c.Kind == ServiceAccount {
+		info.ClientID = g.ClientID
+	}
+	if p, err := b.provider(ctx, c.Project, c.Provider); err == nil {
+		info.ProviderType, info.ProviderDescription = p.Type, p.Description
+	}
+	info.Grant = nil
+	return info
 }
 
 // Disconnect deletes a connection, and asks the provider to revoke its tokens where the definition
@@ -88,6 +97,9 @@ func (v *View) Disconnect(ctx context.Context, id ConnectionID) error {
 
 // revoke says for the audit what became of the tokens at the provider.
 func (b *Broker) revoke(ctx context.Context, c *Connection) string {
+	if c.Kind != Consented {
+		return "deleted here; the " + c.Kind.noun() + " lives on at the provider until it is revoked there"
+	}
 	p, err := b.provider(ctx, c.Project, c.Provider)
 	if err != nil || p.Definition.RevokeRequest == nil {
 		return "deleted here; the provider was not asked to revoke"

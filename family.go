@@ -12,7 +12,7 @@ import (
 // one for a client and an account; see [Connection.Family]. It is empty where user info does not tell
 // the account.
 func family(p *Provider, g *grant) string {
-	if !p.Definition.Refresh.SharedFate() {
+	if !p.Definition.Refresh.SharedFate() || g.ClientSecret != "" {
 		return ""
 	}
 	key, id := account(g.UserInfo)

@@ -24,6 +24,16 @@ type flight struct {
 	err    error
 }
 
+// wait gives what came of a flight, unless the caller gives up before: the flight goes on.
+func (one *flight) wait(ctx context.Context) (any, error) {
+	select {
+	case <-one.landed:
+		return one.result, one.err
+	case <-ctx.Done():
+		return nil, gaveUp(ctx)
+	}
+}
+
 // lasting gives what a provider has granted time to be stored, though the time of the work be over or
 // cut off.
 func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -35,18 +45,18 @@ func gaveUp(ctx context.Context) error {
 	return Errorf(Unavailable, "nobody waited for the end: ask again: %w", ctx.Err())
 }
 
-// join begins the work, or joins the one of that name that is under way.
-func (f *flights) join(name string, work func() (any, error)) *flight {
+// join begins the work, or joins the one of that name that is under way, and says which.
+func (f *flights) join(name string, work func() (any, error)) (one *flight, joined bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if one, ok := f.inAir[name]; ok {
-		return one
+		return one, true
 	}
-	one := &flight{landed: make(chan struct{})}
+	one = &flight{landed: make(chan struct{})}
 	if f.closed {
 		one.err = Errorf(Unavailable, "the engine is shutting down: try again")
 		close(one.landed)
-		return one
+		return one, false
 	}
 	if f.inAir == nil {
 		f.inAir = map[string]*flight{}
@@ -64,7 +74,7 @@ func (f *flights) join(name string, work func() (any, error)) *flight {
 		}()
 		one.result, one.err = work()
 	})
-	return one
+	return one, false
 }
 
 // crashed tells of a panic. Its value may hold anything, also a secret, so only runtime errors are told

@@ -24,6 +24,9 @@ type grant struct {
 	ClientID      string
 	TokenEndpoint string
 	Elsewhere     []string
+	// Username goes with an API token, ClientSecret with a service account, whose id ClientID then is.
+	Username     string
+	ClientSecret string
 	// RedirectURI is the one of the consent: some servers want it at each refresh, whatever it is by now.
 	RedirectURI string
 	// Flow is the consent that this grant goes back to, however often it was refreshed since.
@@ -42,9 +45,16 @@ func (g *grant) take(t oauth.TokenResponse) {
 	}
 }
 
+// renewable reports whether there is something to get the next token with.
+func (g *grant) renewable() bool { return g.RefreshToken != "" || g.ClientSecret != "" }
+
 // unrefreshable says why the grant cannot be refreshed with this client, or "".
 func (g *grant) unrefreshable(c *oauth.Client) string {
 	switch {
+	case g.ClientSecret != "" && g.TokenEndpoint != c.Definition.TokenRequest.Endpoint:
+		return "the provider's token endpoint was changed since the service account was stored"
+	case g.ClientSecret != "":
+		return ""
 	case g.RefreshToken == "":
 		return "there is no refresh token"
 	case !c.CanRefresh():

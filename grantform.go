@@ -21,6 +21,8 @@ const (
 	tagElsewhere     = 8 // may come several times
 	tagFlow          = 9
 	tagRedirectURI   = 10
+	tagUsername      = 11
+	tagClientSecret  = 12
 )
 
 // form writes the grant's plain text.
@@ -46,6 +48,8 @@ func (g *grant) form() []byte {
 	}
 	put(tagFlow, string(g.Flow))
 	put(tagRedirectURI, g.RedirectURI)
+	put(tagUsername, g.Username)
+	put(tagClientSecret, g.ClientSecret)
 	return out
 }
 
@@ -86,6 +90,10 @@ func readGrant(plain []byte) (grant, error) {
 			g.Flow = AuthorizationID(value)
 		case tagRedirectURI:
 			g.RedirectURI = string(value)
+		case tagUsername:
+			g.Username = string(value)
+		case tagClientSecret:
+			g.ClientSecret = string(value)
 		}
 	}
 	return g, nil

@@ -11,7 +11,7 @@ func everyField() grant {
 	return grant{
 		AccessToken: "access", RefreshToken: "refresh", TokenType: "Bearer", IDToken: "id", UserInfo: json.RawMessage(`{"sub":"1"}`),
 		ClientID: "client", TokenEndpoint: "https://hooli.example/token", Elsewhere: []string{"https://a.example/", "https://b.example/"}, Flow: "ac_FLOW",
-		RedirectURI: "https://keys.example/callback",
+		RedirectURI: "https://keys.example/callback", Username: "alice@example.com", ClientSecret: "secret",
 	}
 }
 

@@ -17,7 +17,7 @@ func (b *Broker) keep(ctx context.Context, h held, answer oauth.TokenResponse) (
 	spent := secret.New(h.grant.RefreshToken)
 	h.grant.take(answer)
 	h.Scopes, h.IssuedAt, h.ExpiresAt = answer.Scopes, answer.IssuedAt, answer.ExpiresAt
-	h.Refreshable, h.UpdatedAt = h.grant.RefreshToken != "", b.now()
+	h.Refreshable, h.UpdatedAt = h.grant.renewable(), b.now()
 	holder := h.Rotation.Holder
 	h.Rotation = Rotation{}
 	b.plan(ctx, &h.Connection, &h.grant)

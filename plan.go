@@ -67,7 +67,7 @@ func aheadAt(c *Connection, d *oauth.Definition) time.Time {
 // time that it has, or days before. Zero: nobody knows that it would end.
 func keepAliveAt(c *Connection, d *oauth.Definition) time.Time {
 	idle := d.Refresh.IdleExpiry.D()
-	if idle == 0 {
+	if idle == 0 || c.Kind == ServiceAccount {
 		return time.Time{}
 	}
 	return c.IssuedAt.Add(idle/3*2 - spread(c.ID, "keep alive", idle/15))

@@ -52,6 +52,7 @@ type Provider struct {
 	// ExternalID stands in the redirect URI in place of the ID, when it was chosen before the ID was.
 	ExternalID string
 
+	// ClientID is empty where nobody can consent, and connections are given; see [View.PutConnection].
 	ClientID string
 	// ClientSecret is sealed at [Provider.SecretPlace]; nil for a public client.
 	ClientSecret seal.Value

@@ -23,15 +23,16 @@ func (b *Broker) refresh(ctx context.Context, c *Connection, p *Provider, refuse
 	if !refused.IsZero() { // a flight that reports another token may end with the very one that is refused here
 		name += " " + string(hashOf(refused))
 	}
-	one := b.flights.join(name, func() (any, error) { return b.refreshInTurn(b.life, *c, p, refused) })
-	select {
-	case <-one.landed:
-		if one.err != nil {
-			return held{Connection: *c}, one.err
+	for again := true; ; again = false {
+		one, joined := b.flights.join(name, func() (any, error) { return b.refreshInTurn(b.life, *c, p, refused) })
+		h, err := one.wait(ctx)
+		if err != nil {
+			return held{Connection: *c}, err
 		}
-		return one.result.(held), nil
-	case <-ctx.Done():
-		return held{Connection: *c}, gaveUp(ctx)
+		// A flight that was under way may end with a token that has become stale before it landed.
+		if fresh := h.(held); !joined || !again || !refused.IsZero() || !b.stale(&fresh.Connection, p) {
+			return fresh, nil
+		}
 	}
 }
 
@@ -86,11 +87,11 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 			return h, nil
 		}
 		if why := h.grant.unrefreshable(client); why != "" {
-			if h.grant.RefreshToken == "" || !refused.IsZero() {
+			if !h.grant.renewable() || !refused.IsZero() && c.Kind == Consented {
 				return b.bury(ctx, h, why)
 			}
 			// The provider's settings stand in the way. They may be repaired, so the grant is kept.
-			return held{}, Errorf(Reauthorize, "the token of %s has ended and cannot be refreshed (%s): authorize again", c.Ref, why)
+			return held{}, Errorf(Reauthorize, "the token of %s has ended and cannot be refreshed (%s): %s", c.Ref, why, c.Kind.remedy())
 		}
 		if err := b.cooling(&c, p); err != nil {
 			return held{}, err
@@ -102,7 +103,9 @@ func (b *Broker) renew(ctx context.Context, mine Lease, project ProjectID, id Co
 			entered = true
 		}
 		before := h.Rotation
-		h, err = b.intend(ctx, h, mine)
+		if h.grant.ClientSecret == "" { // a service account's credential is not spent by asking
+			h, err = b.intend(ctx, h, mine)
+		}
 		if errors.Is(err, Conflict) { // sealed anew, or replaced by a new consent
 			continue
 		}
@@ -121,10 +124,13 @@ func (b *Broker) rotate(ctx context.Context, mine Lease, client *oauth.Client, h
 	fault.At(fault.BeforeSend, string(h.ID))
 	client.RedirectURI = cmp.Or(h.grant.RedirectURI, client.RedirectURI)
 	present := func() (oauth.TokenResponse, error) {
+		if h.grant.ClientSecret != "" {
+			return client.ClientCredentials(ctx, h.grant.ClientID, secret.New(h.grant.ClientSecret), h.Scopes)
+		}
 		return client.Refresh(ctx, secret.New(h.grant.RefreshToken), secret.New(h.grant.AccessToken), h.Scopes)
 	}
 	answer, err := present()
-	if lostOnTheWay(err) && p.Definition.Refresh.ReuseGrace > 0 { // what the leeway is for
+	if lostOnTheWay(err) && p.Definition.Refresh.ReuseGrace > 0 && h.grant.ClientSecret == "" { // what the leeway is for
 		if h, err = b.intend(ctx, h, mine); err != nil {
 			return held{}, asKind(Unavailable, err)
 		}
@@ -177,7 +183,7 @@ func (b *Broker) refreshFailed(ctx context.Context, h held, before Rotation, nex
 		})
 	case wire.Class == oauth.Reconsent:
 		return b.bury(ctx, h, before.afterwards(wire.Error()))
-	case !wire.Uncertain:
+	case !wire.Uncertain && h.grant.ClientSecret == "":
 		b.desist(ctx, h, before)
 	}
 	b.cool.failed(h.ID, b.now(), wire.RetryAfter, failure)

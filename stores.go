@@ -169,6 +169,7 @@ const (
 	ActionCallback       = "callback"        // a browser came back
 	ActionConfirm        = "confirm"         // a verifier said who consented
 	ActionComplete       = "complete"        // a connection was stored
+	ActionConnect        = "connect"         // a credential was stored as a connection
 	ActionToken          = "token"           // a token was handed out
 	ActionRefresh        = "refresh"         // a token was refreshed
 	ActionReauthorize    = "reauthorize"     // a grant was found dead

@@ -36,8 +36,8 @@ func (v *View) Token(ctx context.Context, ref Ref, scopes ...string) (Token, err
 	if err != nil {
 		return Token{}, err
 	}
-	if !Covers(c.Scopes, scopes) {
-		return Token{}, Errorf(Reauthorize, "the grant of %s lacks scopes: authorize again with those that are needed", ref)
+	if !c.covers(scopes) {
+		return Token{}, Errorf(Reauthorize, "the grant of %s lacks scopes: %s with those that are needed", ref, c.Kind.remedy())
 	}
 	return v.token(ctx, &c, p)
 }
@@ -77,6 +77,9 @@ func (v *View) tokenAfter(ctx context.Context, c *Connection, p *Provider, refus
 	if refused.IsZero() {
 		return v.token(ctx, c, p)
 	}
+	if c.Kind.isToken() {
+		return v.handOut(held{Connection: *c}, Errorf(Reauthorize, "the provider's API refuses the %s of %s, and there is no other: %s", c.Kind.noun(), c.Ref, c.Kind.remedy()))
+	}
 	return v.handOut(v.b.refresh(ctx, c, p, refused))
 }
 
@@ -87,6 +90,9 @@ func (v *View) token(ctx context.Context, c *Connection, p *Provider) (Token, er
 	}
 	if !v.b.stale(c, p) {
 		return v.handOut(v.b.open(c))
+	}
+	if c.Kind.isToken() {
+		return v.handOut(v.b.over(ctx, c))
 	}
 	// While the token lives nobody waits long for another one: the provider may be slow, or a process
 	// that had the turn be dead.
@@ -120,7 +126,7 @@ func (v *View) handOut(h held, err error) (Token, error) {
 	}
 	v.b.uses.note(&h.Connection, v.b.now())
 	return Token{
-		Ref: h.Ref, Access: secret.New(h.grant.AccessToken), Scopes: h.Scopes,
+		Ref: h.Ref, Kind: h.Kind, Access: secret.New(h.grant.AccessToken), Username: h.grant.Username, Scopes: h.Scopes,
 		ExpiresAt: h.ExpiresAt, UserInfo: h.grant.UserInfo,
 	}, nil
 }
@@ -149,7 +155,16 @@ func (b *Broker) sealGrant(g grant, place []byte) ([]byte, error) {
 }
 
 func dead(c *Connection) error {
-	return Errorf(Reauthorize, "the connection of %s has ended (%s): authorize again", c.Ref, c.Reason)
+	return Errorf(Reauthorize, "the connection of %s has ended (%s): %s", c.Ref, c.Reason, c.Kind.remedy())
+}
+
+// over marks a token that was given and whose time is over.
+func (b *Broker) over(ctx context.Context, c *Connection) (held, error) {
+	h, err := b.open(c)
+	if err != nil {
+		return h, err
+	}
+	return b.bury(ctx, h, c.Kind.overSince(c.ExpiresAt))
 }
 
 // stale reports whether the access token is about to expire: within the skew, and a jitter that
@@ -158,7 +173,7 @@ func (b *Broker) stale(c *Connection, p *Provider) bool {
 	if c.ExpiresAt.IsZero() {
 		return false
 	}
-	if !c.Refreshable || p.Definition.RefreshRequest == nil {
+	if !c.Refreshable || c.Kind == Consented && p.Definition.RefreshRequest == nil {
 		return !b.now().Before(c.ExpiresAt)
 	}
 	skew := skewOf(c, &p.Definition)

@@ -82,6 +82,62 @@ func TestLivingTokenIsNotHeldBackByASlowProvider(t *testing.T) {
 	h.wantAlive()
 }
 
+// lateLeases keep their holders waiting while they give a lease back: their work is stored by then.
+type lateLeases struct {
+	keybearer.Leaser
+	reached chan struct{} // gets something when one is given back
+	open    chan struct{} // closed when that may end
+}
+
+func (l *lateLeases) Release(ctx context.Context, lease keybearer.Lease) error {
+	select {
+	case l.reached <- struct{}{}:
+	default:
+	}
+	<-l.open
+	return l.Leaser.Release(ctx, lease)
+}
+
+// asking is the context of a caller, and tells when he begins to wait.
+type asking struct {
+	context.Context
+	waits func()
+}
+
+func (a asking) Done() <-chan struct{} {
+	a.waits()
+	return a.Context.Done()
+}
+
+// TestWhoJoinsARefreshAsItEndsGetsATokenThatLives: between the storing of a token and the end of the refresh that
+// brought it a process may be frozen for longer than the token lives.
+func TestWhoJoinsARefreshAsItEndsGetsATokenThatLives(t *testing.T) {
+	leases := &lateLeases{reached: make(chan struct{}, 1), open: make(chan struct{})}
+	h := open(t, change{config: func(c *keybearer.Config) {
+		leases.Leaser = keybearer.NewMemory()
+		c.Leases = leases
+	}})
+	h.connect("read")
+	h.clock.Advance(2 * time.Hour)
+	first := make(chan error, 1)
+	go func() {
+		_, err := h.app.Token(t.Context(), ref())
+		first <- err
+	}()
+	<-leases.reached
+	h.clock.Advance(2 * time.Hour) // what was just stored has ended
+	token, err := h.app.Token(asking{t.Context(), sync.OnceFunc(func() { close(leases.open) })}, ref())
+	if err != nil || !h.works(token.Access) {
+		t.Errorf("got %v, want a token that works", err)
+	}
+	if err := <-first; err != nil {
+		t.Errorf("who asked first got %v", err)
+	}
+	if got := h.provider.History().Refreshes(); got != 2 {
+		t.Errorf("got %d rotations, want one for each expiry", got)
+	}
+}
+
 func TestRetryAfterOfTheProviderIsPassedOn(t *testing.T) {
 	h := open(t, change{})
 	h.connect("read")

@@ -37,7 +37,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	res, err := t.send(req, token.Access)
+	res, err := t.send(req, token)
 	if err != nil || res.StatusCode != http.StatusUnauthorized || req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		return res, err
 	}
@@ -53,16 +53,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
 	_ = res.Body.Close()
-	return t.send(again, renewed.Access)
+	return t.send(again, renewed)
 }
 
-func (t *Transport) send(req *http.Request, access secret.String) (*http.Response, error) {
+func (t *Transport) send(req *http.Request, token Token) (*http.Response, error) {
 	base := t.Base
 	if base == nil {
 		base = http.DefaultTransport
 	}
 	out := req.Clone(req.Context()) // a RoundTripper must not change the request
-	out.Header.Set("Authorization", "Bearer "+access.Reveal())
+	out.Header.Set("Authorization", token.Authorization().Reveal())
 	return base.RoundTrip(out)
 }
 

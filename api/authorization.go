@@ -71,6 +71,12 @@ type Authorization struct {
 type AuthorizationContext struct {
 	// Token is a fresh access token.
 	Token string `json:"token,omitempty"`
+	// Kind is absent where the token comes of a person's consent, else what was given: an API token, a
+	// personal access token, a service account. (Ours.)
+	Kind string `json:"kind,omitempty" jsonschema:"enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=service_account"`
+	// Username is absent for a Bearer token. With it the API wants Basic: base64 of username, colon and
+	// token. (Ours.)
+	Username string `json:"username,omitempty"`
 	// UserInfo is the JSON object that the provider's user info request gave.
 	UserInfo json.RawMessage `json:"user_info,omitempty"`
 	// ExpiresAt is when the token ends, if the provider said so. (Ours.)

@@ -5,12 +5,41 @@ import (
 	"time"
 )
 
+// ConnectionCreate is a credential that somebody made at a provider, to be stored as a user's connection
+// in place of the one that is there.
+type ConnectionCreate struct {
+	// UserID is the app's name of the person or service that the connection is for.
+	UserID string `json:"user_id" jsonschema:"minLength=1,maxLength=256,example=alice@example.com"`
+	// ProviderID is the provider's unique id.
+	ProviderID string `json:"provider_id" jsonschema:"minLength=1,maxLength=100,example=my-atlassian"`
+	// Kind is api_token or scoped_api_token (sent as Basic with the username), personal_access_token (sent as
+	// Bearer) or service_account (client credentials, with which the engine asks for tokens).
+	Kind string `json:"kind" jsonschema:"enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=service_account"`
+	// Username goes with an API token: the e-mail address of its account.
+	Username string `json:"username,omitempty" jsonschema:"maxLength=256"`
+	// ClientID goes with a service account.
+	ClientID string `json:"client_id,omitempty" jsonschema:"maxLength=1000"`
+	// Secret is the token, or the service account's client secret. It is never shown again.
+	Secret string `json:"secret" jsonschema:"minLength=1,maxLength=4096,writeOnly=true"`
+	// Scopes are what the token was made with, or what the service account asks for. Without them a token
+	// covers whatever an app asks for.
+	Scopes []string `json:"scopes,omitempty"`
+	// ExpiresAt is when a token ends, if that is known.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
 // Connection is one user's grant at one provider.
 type Connection struct {
 	// ID is what DELETE takes.
 	ID string `json:"id"`
 	// ConnectionID is the same as ID.
 	ConnectionID string `json:"connection_id"`
+	// Kind is oauth2 for a person's consent, else what was given: see ConnectionCreate. (Ours.)
+	Kind string `json:"kind" jsonschema:"enum=oauth2,enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=service_account"`
+	// Username goes with an API token. (Ours.)
+	Username string `json:"username,omitempty"`
+	// ClientID goes with a service account. (Ours.)
+	ClientID string `json:"client_id,omitempty"`
 	// ConnectionStatus is active, or reauthorize when only a new consent helps.
 	ConnectionStatus string `json:"connection_status" jsonschema:"enum=active,enum=reauthorize"`
 	// StatusReason says why the status is reauthorize. (Ours.)

@@ -71,7 +71,9 @@ type ProviderCreate struct {
 
 // OAuth2Create is the OAuth 2.0 side of a ProviderCreate.
 type OAuth2Create struct {
-	ClientID string `json:"client_id" jsonschema:"minLength=1,maxLength=1000"`
+	// ClientID is absent only for a well-known type where nobody is to consent, and tokens or service accounts
+	// are stored as connections.
+	ClientID string `json:"client_id,omitempty" jsonschema:"maxLength=1000"`
 	// ClientSecret is absent for a public client, which needs PKCE.
 	ClientSecret string `json:"client_secret,omitempty" jsonschema:"maxLength=1000,writeOnly=true"`
 	OAuth2Settings

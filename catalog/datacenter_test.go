@@ -3,7 +3,6 @@ package catalog_test
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -58,20 +57,7 @@ func (i *instance) back(verifier secret.String, scopes ...string) url.Values {
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(i.t.Context(), http.MethodGet, to, nil)
-	if err != nil {
-		i.t.Fatal(err)
-	}
-	res, err := i.server.Client.Transport.RoundTrip(req)
-	if err != nil {
-		i.t.Fatal(err)
-	}
-	_ = res.Body.Close()
-	where, err := res.Location()
-	if err != nil {
-		return nil
-	}
-	return where.Query()
+	return visit(i.t, i.server.Client, to)
 }
 
 func (i *instance) exchange(scopes ...string) (oauth.TokenResponse, error) {

@@ -73,9 +73,9 @@ func TestJudgeFindsTheCauseOfALoss(t *testing.T) {
 		trial   trial
 		excused bool // where there is no leeway
 	}{
-		{diedInWindow, trial{tries: []providertest.Try{last}, dead: "x", endings: []ending{{"p", at(9*time.Second + time.Millisecond), "die@after-answer"}}}, true},
-		{noCause, trial{tries: []providertest.Try{last}, dead: "x", endings: []ending{{"p", at(9*time.Second + time.Millisecond), stoppedInOrder}}}, false},
-		{noCause, trial{tries: []providertest.Try{last}, dead: "x", endings: []ending{{"p", at(time.Minute), killedFromOutside}}}, false},
+		{diedInWindow, trial{tries: []providertest.Try{last}, dead: "x", endings: []ending{{name: "p", at: at(9*time.Second + time.Millisecond), how: "die@after-answer"}}}, true},
+		{noCause, trial{tries: []providertest.Try{last}, dead: "x", endings: []ending{{name: "p", at: at(9*time.Second + time.Millisecond), how: stoppedInOrder}}}, false},
+		{noCause, trial{tries: []providertest.Try{last}, dead: "x", endings: []ending{{name: "p", at: at(time.Minute), how: killedFromOutside}}}, false},
 		{frozenInWindow, trial{tries: []providertest.Try{last}, dead: "x", naps: []nap{{"p", at(8 * time.Second), at(20 * time.Second)}}}, true},
 		{noCause, trial{tries: []providertest.Try{last}, dead: "x", naps: []nap{{"p", at(8 * time.Second), at(12 * time.Second)}}}, false},
 		{answerLost, trial{tries: []providertest.Try{answerless}, dead: "x"}, false},
@@ -109,14 +109,14 @@ func TestJudgeFindsWhatNobodyLost(t *testing.T) {
 		"spent refresh tokens were presented after t": {tries: []providertest.Try{rotated(9*time.Second, "1"), {Time: at(19 * time.Second), Token: "1", Outcome: providertest.Reused, UserAgent: "q"}}},
 		"are not told, with a reason":                 {lost: true, state: "active"},
 		"1 times a dead grant was tried again":        {tries: []providertest.Try{refused, refused}},
-		"processes ended by themselves":               {endings: []ending{{"p", at(0), byItself + "exit status 2"}}},
+		"processes ended by themselves":               {endings: []ending{{name: "p", at: at(0), how: byItself + "exit status 2"}}},
 		"nothing was tried":                           {},
 	} {
 		if v := c.judge(time.Minute); !strings.Contains(strings.Join(v.broken, "\n"), says) {
 			t.Errorf("got %q, want something with %q", v.broken, says)
 		}
 	}
-	excused := trial{tries: []providertest.Try{refused, refused}, endings: []ending{{"p", at(10 * time.Second), killedFromOutside}}}
+	excused := trial{tries: []providertest.Try{refused, refused}, endings: []ending{{name: "p", at: at(10 * time.Second), how: killedFromOutside}}}
 	excused.tries[0].UserAgent = "p"
 	if v := excused.judge(time.Minute); v.deadTries != 0 {
 		t.Errorf("who was refused first died before it could say so: got %d tries of a dead grant, want none", v.deadTries)

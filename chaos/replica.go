@@ -43,6 +43,7 @@ type ending struct {
 	name string
 	at   time.Time
 	how  string // one of the constants below, or "die@before-commit"
+	said string // its last words, if it ended by itself
 }
 
 // nap is a time in which a process was frozen.
@@ -113,7 +114,11 @@ func (r *replica) live(ctx context.Context, number int, f fate) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.process = nil
-	r.endings = append(r.endings, ending{name, at, r.howEnded(name, cmd.ProcessState.String())})
+	end := ending{name: name, at: at, how: r.howEnded(name, cmd.ProcessState.String())}
+	if strings.HasPrefix(end.how, byItself) {
+		end.said = r.lastWords()
+	}
+	r.endings = append(r.endings, end)
 	return nil
 }
 
@@ -218,6 +223,12 @@ func (r *replica) howEnded(name, state string) string {
 	}
 }
 
+// lastWords are the end of what the replica's processes wrote.
+func (r *replica) lastWords() string {
+	said, _ := os.ReadFile(filepath.Join(r.dir, "said.log"))
+	return string(said[max(0, len(said)-2000):])
+}
+
 // points are the points that a process passed.
 func (r *replica) points(name string) ([]fault.Line, error) {
 	text, err := os.ReadFile(filepath.Join(r.dir, name+".points"))
@@ -260,8 +271,7 @@ func (r *replica) awaitHealth(ctx context.Context, carrier http.RoundTripper) er
 		}
 		select {
 		case <-ctx.Done():
-			said, _ := os.ReadFile(filepath.Join(r.dir, "said.log"))
-			return fmt.Errorf("replica %d did not become healthy; it said at last: %s", r.number, said[max(0, len(said)-2000):])
+			return fmt.Errorf("replica %d did not become healthy; it said at last: %s", r.number, r.lastWords())
 		case <-look.C:
 		}
 	}

@@ -91,6 +91,11 @@ func render(s settings, e *evidence, v *verdict) string {
 			line("- %s", text)
 		}
 	}
+	for _, x := range e.endings {
+		if x.said != "" {
+			line("\n## The last words of %s, which ended by itself\n\n```\n%s\n```", x.name, strings.TrimSpace(x.said))
+		}
+	}
 	if len(v.wrong) > 0 {
 		line("\n## Tokens that could not work\n")
 		for _, m := range v.wrong[:min(len(v.wrong), 20)] {

@@ -76,6 +76,20 @@ func (c *Client) Connections(ctx context.Context, f keybearer.ConnectionFilter) 
 	return out, err
 }
 
+// PutConnection stores a credential as a user's connection, in place of the one that is there.
+// Kinds: those of [keybearer.View.PutConnection].
+func (c *Client) PutConnection(ctx context.Context, ref keybearer.Ref, given keybearer.Credential) (api.Connection, error) {
+	var out api.Connection
+	err := c.do(ctx, request{
+		op: fmt.Sprintf("storing the connection of %s", ref), method: http.MethodPost, path: connectionsPath, into: &out,
+		body: api.ConnectionCreate{
+			UserID: string(ref.User), ProviderID: string(ref.Provider), Kind: string(given.Kind), Username: given.Username, ClientID: given.ClientID,
+			Secret: given.Secret.Reveal(), Scopes: given.Scopes, ExpiresAt: given.ExpiresAt,
+		},
+	})
+	return out, err
+}
+
 // Disconnect deletes a connection. Kind: NotFound.
 func (c *Client) Disconnect(ctx context.Context, id keybearer.ConnectionID) error {
 	return c.do(ctx, request{op: fmt.Sprintf("deleting %s", id), method: http.MethodDelete, path: connectionsPath + "/" + segment(string(id))})

@@ -152,7 +152,8 @@ func authorization(in *api.Authorization) keybearer.Authorization {
 	if in.Context.Token != "" {
 		out.Token = &keybearer.Token{
 			Ref:    keybearer.Ref{User: out.User, Provider: out.Provider},
-			Access: secret.New(in.Context.Token), Scopes: slices.Clone(in.Scopes),
+			Kind:   keybearer.ConnectionKind(in.Context.Kind),
+			Access: secret.New(in.Context.Token), Username: in.Context.Username, Scopes: slices.Clone(in.Scopes),
 			ExpiresAt: in.Context.ExpiresAt, UserInfo: json.RawMessage(in.Context.UserInfo),
 		}
 	}

@@ -105,7 +105,8 @@ func (p *oidcProvider) definition() providerConfig {
 
 // hooliYAML is the full example of the seed's reference with the two things that
 // this server asks for: openid for its user info, and offline_access with
-// prompt=consent for a refresh token.
+// prompt=consent for a refresh token. Nothing is refreshed ahead, so that it is the
+// callers who meet a token that has ended.
 const hooliYAML = `
 - id: hooli
   type: oauth2

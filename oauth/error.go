@@ -31,6 +31,8 @@ const (
 	AtUserInfo      = "user_info"
 	AtIntrospection = "introspection"
 	AtRevocation    = "revocation"
+	// AtClientCredentials is where a service account asks for its token.
+	AtClientCredentials = "client_credentials"
 )
 
 // Error is a provider's refusal, or its failure to answer. Its text holds what the provider said
@@ -95,6 +97,8 @@ func doing(place string) string {
 		return "introspecting the token"
 	case AtRevocation:
 		return "revoking the token"
+	case AtClientCredentials:
+		return "asking for the service account's token"
 	}
 	return "talking to the provider"
 }

@@ -72,7 +72,7 @@ func (c *Client) readToken(at string, r Request, got answer, requested []string)
 // at an exchange it may be the wrong endpoint.
 func unreadable(at string, got answer, err error) *Error {
 	e := &Error{At: at, Status: got.status, Class: Transient, Uncertain: true, Err: err, Advice: laterAdvice(at)}
-	if at != AtRefresh && err != errBroken {
+	if at != AtRefresh && at != AtClientCredentials && err != errBroken {
 		e.Class = Misconfigured
 		e.Advice = "Check the endpoint at " + got.host + ": it does not answer as it should"
 	}

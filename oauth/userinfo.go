@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/keybearer/keybearer/secret"
 )
@@ -22,6 +23,12 @@ func (c *Client) UserInfo(ctx context.Context, access secret.String) (json.RawMe
 	got, err := c.do(ctx, AtUserInfo, http.MethodGet, r, values{"access_token": access.Reveal()})
 	if err != nil {
 		return nil, err
+	}
+	if strings.EqualFold(got.header.Get("X-AUSERNAME"), "anonymous") { // Data Center's answer to a token that it does not take
+		return nil, &Error{
+			At: AtUserInfo, Status: got.status, Class: Reconsent, Err: errors.New("the server answered as to nobody in particular"),
+			Advice: "The server did not accept the token",
+		}
 	}
 	doc, err := decode(got)
 	if err != nil {

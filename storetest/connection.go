@@ -15,6 +15,7 @@ func connection(n int) keybearer.Connection {
 	return keybearer.Connection{
 		ID:       keybearer.ConnectionID(fmt.Sprintf("conn_%08d", n)),
 		Ref:      keybearer.Ref{Project: project, User: keybearer.UserID(fmt.Sprintf("user%d@example.com", n)), Provider: "hooli"},
+		Kind:     keybearer.ServiceAccount,
 		State:    keybearer.ConnectionActive,
 		Scopes:   []string{"read", "write with space", `quoted"`},
 		Grant:    []byte{1, 0, 255, byte(n)},

@@ -85,25 +85,30 @@ func accountCommand(w world) *cobra.Command {
 
 // readPassword asks for a password without showing it, or reads one that is piped in.
 func readPassword(ctx context.Context, w world) (secret.String, error) {
+	return readSecret(ctx, w, "password")
+}
+
+// readSecret asks for what is not to be shown, or reads it from the first line that is piped in.
+func readSecret(ctx context.Context, w world, what string) (secret.String, error) {
 	var line string
 	var err error
 	if f, ok := w.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		_, _ = fmt.Fprint(w.err, "Password: ")
+		_, _ = fmt.Fprintf(w.err, "%s%s: ", strings.ToUpper(what[:1]), what[1:])
 		var typed []byte
 		typed, err = typePassword(ctx, int(f.Fd()))
 		line = string(typed)
 		_, _ = fmt.Fprintln(w.err)
 	} else {
-		line, err = bufio.NewReader(io.LimitReader(w.in, 4096)).ReadString('\n')
+		line, err = bufio.NewReader(io.LimitReader(w.in, 8192)).ReadString('\n')
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return secret.String{}, fmt.Errorf("reading the password: %w", err)
+		return secret.String{}, fmt.Errorf("reading the %s: %w", what, err)
 	}
-	password := secret.New(strings.TrimRight(line, "\r\n"))
-	if password.IsZero() {
-		return secret.String{}, usageError{errors.New("no password came: type one, or give it as the first line of the standard input")}
+	text := secret.New(strings.TrimRight(line, "\r\n"))
+	if text.IsZero() {
+		return secret.String{}, usageError{fmt.Errorf("no %s came: type one, or give it as the first line of the standard input", what)}
 	}
-	return password, nil
+	return text, nil
 }
 
 // typePassword reads a line from a terminal that does not show it. Ctrl-C ends the program there and

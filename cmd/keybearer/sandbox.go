@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,10 @@ import (
 	"github.com/keybearer/keybearer/providertest/atlassiantest"
 )
 
-const sandboxAddress = "127.0.0.1:9199"
+const (
+	sandboxAddress   = "127.0.0.1:9199"
+	defaultTokenLife = time.Hour
+)
 
 // sandboxSecretVariable gives the sandbox app's secret; flags are seen by everybody on the machine.
 const sandboxSecretVariable = "KEYBEARER_SANDBOX_SECRET"
@@ -33,6 +37,7 @@ type fake interface {
 type sandboxFlags struct {
 	address, control    string
 	product             string // of a Data Center; empty for Cloud
+	bitbucket           bool   // Bitbucket Cloud
 	callbacks, switches []string
 	tokenLife, advance  time.Duration
 }
@@ -42,17 +47,19 @@ func sandboxCommand(w world) *cobra.Command {
 	c := &cobra.Command{
 		Use: "sandbox", Short: "Run a local Atlassian to authorize against, without any account", Args: noArgs,
 		Long: "Run a local Atlassian: Cloud with its login and consent pages, token endpoint with rotating refresh tokens,\n" +
-			"accessible-resources, /me and some of the products' APIs, or with --data-center one Jira or Confluence\n" +
-			"Data Center. docs/sandbox.md is its manual.\n\n" +
+			"accessible-resources, /me and some of the products' APIs; with --data-center one Jira, Confluence or\n" +
+			"Bitbucket Data Center; with --bitbucket Bitbucket Cloud. docs/sandbox.md is its manual.\n\n" +
 			"The secret of its app is taken from " + sandboxSecretVariable + ", or made up and printed.",
 		RunE: func(c *cobra.Command, _ []string) error { return runSandbox(c.Context(), w, f) },
 	}
 	c.Flags().StringVar(&f.address, "listen", sandboxAddress, "the address to listen on")
 	c.Flags().StringVar(&f.control, "control", "", "a second address, for the control API (default: none)")
 	c.Flags().StringArrayVar(&f.callbacks, "callback", nil, "a callback URL registered for the app, to the letter; may be repeated")
-	c.Flags().DurationVar(&f.tokenLife, "token-life", time.Hour, "how long access tokens live")
+	c.Flags().DurationVar(&f.tokenLife, "token-life", defaultTokenLife, "how long access tokens live; those of Bitbucket Cloud two hours")
 	c.Flags().DurationVar(&f.advance, "advance", 0, "how far the clock is ahead of the machine's, or behind if negative")
-	c.Flags().StringVar(&f.product, "data-center", "", "run a Data Center product, jira or confluence, in place of Cloud")
+	c.Flags().StringVar(&f.product, "data-center", "", "run a Data Center product, jira, confluence or bitbucket, in place of Cloud")
+	c.Flags().BoolVar(&f.bitbucket, "bitbucket", false, "run Bitbucket Cloud in place of Atlassian Cloud")
+	c.MarkFlagsMutuallyExclusive("bitbucket", "data-center")
 	c.Flags().StringArrayVar(&f.switches, "switch", nil, "a misbehaviour as name=value, see docs/sandbox.md; may be repeated")
 	return c
 }
@@ -84,7 +91,7 @@ func runSandbox(ctx context.Context, w world, f sandboxFlags) error {
 	if !given || secret == "" {
 		_, _ = fmt.Fprintf(w.out, "The secret of %s: %s\n", id, made)
 	}
-	if f.product == "" {
+	if f.product == "" && !f.bitbucket {
 		_, _ = fmt.Fprintf(w.out, sandboxYAML, id, box.url)
 	}
 	<-ctx.Done()
@@ -96,6 +103,9 @@ func runSandbox(ctx context.Context, w world, f sandboxFlags) error {
 func (f sandboxFlags) fake(secret string) (s fake, id, made string, err error) {
 	if secret == "" {
 		secret = rand.Text()
+	}
+	if f.bitbucket {
+		return f.bitbucketCloud(secret)
 	}
 	if f.product == "" {
 		app := atlassiantest.DefaultApp()
@@ -117,12 +127,29 @@ func (f sandboxFlags) fake(secret string) (s fake, id, made string, err error) {
 		link.Redirects = f.callbacks
 	}
 	c := atlassiantest.DataCenterConfig{Product: f.product, Links: []atlassiantest.Link{link}, AccessLifetime: f.tokenLife}
-	if c.Product != atlassiantest.Jira && c.Product != atlassiantest.Confluence {
-		return nil, "", "", fmt.Errorf("--data-center is %q: it can be jira or confluence", f.product)
+	if !slices.Contains(atlassiantest.Products(), c.Product) {
+		return nil, "", "", fmt.Errorf("--data-center is %q: it can be %s", f.product, strings.Join(atlassiantest.Products(), ", "))
 	}
 	product := atlassiantest.NewDataCenter(c)
 	link, _ = product.Link(link.ID)
 	return product, link.ID, link.Secret, nil
+}
+
+// bitbucketCloud makes a Bitbucket Cloud. Its access tokens live as long as its own default unless the flag says otherwise.
+func (f sandboxFlags) bitbucketCloud(secret string) (s fake, key, made string, err error) {
+	consumer := atlassiantest.DefaultConsumer()
+	consumer.Secret = secret
+	if len(f.callbacks) > 1 {
+		return nil, "", "", errors.New("--callback is given several times: a consumer of Bitbucket has one")
+	}
+	if len(f.callbacks) > 0 {
+		consumer.Callback = f.callbacks[0]
+	}
+	c := atlassiantest.BitbucketConfig{Consumers: []atlassiantest.Consumer{consumer}}
+	if f.tokenLife != defaultTokenLife {
+		c.AccessLifetime = f.tokenLife
+	}
+	return atlassiantest.NewBitbucketCloud(c), consumer.Key, secret, nil
 }
 
 // sandbox is a running local Atlassian.

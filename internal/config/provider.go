@@ -160,7 +160,11 @@ func (c *checker) withoutExpanded(message string, elements []string) string {
 }
 
 func (c *checker) client(p *Provider, at []string) {
-	if p.ClientID == "" {
+	switch {
+	case p.ClientID != "":
+	case p.ProviderID != "" && !c.written(append(at, "client_id")...) && !c.written(append(at, "client_secret")...):
+		c.doubt("there is no client_id, so nobody can consent here; only tokens and service accounts can be stored", at...)
+	default:
 		c.wrong("an enabled provider needs a client_id; set it, or enabled: false", append(at, "client_id")...)
 	}
 	for name, value := range map[string]string{"client_id": p.ClientID, "client_secret": p.ClientSecret.Reveal()} {

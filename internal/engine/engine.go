@@ -59,6 +59,7 @@ type Engine struct {
 	store    store
 	recorder *audit.Recorder
 	broker   *keybearer.Broker
+	egress   func(keybearer.Origin) *http.Client
 	listener net.Listener
 	server   *http.Server
 	public   string
@@ -85,16 +86,9 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.public = cfg.API.PublicOrigin(e.listener.Addr().(*net.TCPAddr).Port)
-	if e.store, err = openStore(ctx, cfg, o.Log); err != nil {
-		return nil, err
-	}
-	if e.shared = cfg.Storage.Postgres != nil; e.shared {
-		if e.clock, err = newClock(ctx, o.Now, e.store.Clock, o.Log); err != nil {
-			return nil, err
-		}
-		e.now = e.clock.now
-	}
-	if e.keys, err = openKeys(ctx, cfg, e.store, o.Log, e.now); err != nil {
+	e.shared = cfg.Storage.Postgres != nil
+	patient := &patience{none: !e.shared, began: time.Now(), log: o.Log}
+	if err := e.openStorage(ctx, cfg, patient); err != nil {
 		return nil, err
 	}
 	static, err := fileProviders(cfg, e.keys)
@@ -105,9 +99,7 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if e.broker, err = e.newBroker(cfg, e.keys, static); err != nil {
 		return nil, err
 	}
-	if err := e.alone(ctx, firstStartLease, firstStartTime, func(ctx context.Context) error {
-		return e.firstStart(ctx, cfg, o.Announce)
-	}); err != nil {
+	if err := e.firstStart(ctx, cfg, o.Announce, patient); err != nil {
 		return nil, err
 	}
 	e.warn(cfg)
@@ -127,6 +119,29 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	return e, nil
 }
 
+// openStorage opens the database, with its clock and its keys.
+func (e *Engine) openStorage(ctx context.Context, cfg *config.Config, patient *patience) error {
+	if err := patient.ask(ctx, func(ctx context.Context) (err error) {
+		e.store, err = openStore(ctx, cfg)
+		return err
+	}); err != nil {
+		return err
+	}
+	if e.shared {
+		if err := patient.ask(ctx, func(ctx context.Context) (err error) {
+			e.clock, err = newClock(ctx, e.now, e.store.Clock, e.log)
+			return err
+		}); err != nil {
+			return err
+		}
+		e.now = e.clock.now
+	}
+	return patient.ask(ctx, func(ctx context.Context) (err error) {
+		e.keys, err = openKeys(ctx, cfg, e.store, e.log, e.now)
+		return err
+	})
+}
+
 func listen(ctx context.Context, host string, port int) (net.Listener, error) {
 	address := net.JoinHostPort(host, strconv.Itoa(port))
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
@@ -142,16 +157,17 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 	if cfg.API.Development {
 		public = operator
 	}
+	e.egress = func(o keybearer.Origin) *http.Client {
+		if o == keybearer.FromFile {
+			return operator
+		}
+		return public
+	}
 	b := keybearer.Config{
 		Connections: e.store, Flows: e.store, Attempts: e.store, Providers: e.store, Keys: e.store,
 		Accounts: e.store, Sessions: e.store, Settings: e.store,
 		Sealer: sealer, Static: static, Catalog: catalog.Definition,
-		HTTP: func(o keybearer.Origin) *http.Client {
-			if o == keybearer.FromFile {
-				return operator
-			}
-			return public
-		},
+		HTTP:      e.egress,
 		AllowHTTP: cfg.API.Development, AllowSkip: cfg.API.Development,
 		PublicURL:      e.public,
 		SharedCallback: cfg.Auth.Callback == config.CallbackShared,
@@ -227,7 +243,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	work.Go(func() { served <- e.server.Serve(e.listener) })
 
 	e.log.Info("the engine is serving", "url", e.public, "address", e.listener.Addr().String())
-	e.tellProviders(stopping)
+	providers := e.tellProviders(stopping)
+	work.Go(func() { e.preflight(background, providers) })
 	var failure error
 	select {
 	case <-ctx.Done():
@@ -249,20 +266,21 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // tellProviders says at start what has to be registered where.
-func (e *Engine) tellProviders(ctx context.Context) {
+func (e *Engine) tellProviders(ctx context.Context) []keybearer.Provider {
 	providers, err := e.broker.As(keybearer.Caller{Name: "engine", Admin: true}).Providers(ctx)
 	if err != nil {
 		e.log.Warn("the providers could not be listed", "error", err)
-		return
+		return nil
 	}
 	for _, p := range providers {
-		if p.Status == keybearer.ProviderActive {
+		if p.Status == keybearer.ProviderActive && p.ClientID != "" {
 			e.log.Info("provider", "id", p.ID, "redirect_uri_to_register", e.broker.RedirectURI(&p))
 		}
 	}
 	if len(providers) == 0 {
-		e.log.Info("no provider is configured yet: add one under auth.providers in engine.yaml, or with POST /v1/admin/auth_providers")
+		e.log.Info("no provider is configured yet: add one under auth.providers in engine.yaml, or with keybearer provider add")
 	}
+	return providers
 }
 
 func within(ctx context.Context, d time.Duration, do func(context.Context) error) error {

@@ -53,29 +53,50 @@ const (
 
 // firstStart makes the first API key and the admin's account, and shows once what it made up itself.
 // A key from the environment is stored at every start, so that it can be exchanged there.
-func (e *Engine) firstStart(ctx context.Context, cfg *config.Config, announce io.Writer) error {
-	text, given := cfg.Env(apiKeyVariable)
-	keys, err := e.store.Keys(ctx, keybearer.DefaultProject)
-	if err != nil {
-		return err
-	}
-	draft := keybearer.KeyDraft{Name: "first", Scope: keybearer.ScopeAdmin}
-	switch {
-	case given && text != "":
-		draft.Name = environmentKey
-		key, err := e.broker.PutKey(ctx, keybearer.DefaultProject, draft, secret.New(text))
-		if err != nil {
-			return fmt.Errorf("%s: %w", apiKeyVariable, err)
-		}
-		e.warnOfKeys(key, keys)
-	case len(keys) == 0:
-		made := secret.New(keybearer.KeyPrefix + rand.Text() + rand.Text())
-		if _, err := e.broker.PutKey(ctx, keybearer.DefaultProject, draft, made); err != nil {
+func (e *Engine) firstStart(ctx context.Context, cfg *config.Config, announce io.Writer, patient *patience) error {
+	return e.alone(ctx, firstStartLease, firstStartTime, patient, func(ctx context.Context) error {
+		if err := e.firstKey(ctx, cfg, announce, patient); err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(announce, "API key (shown this once): %s\n", made.Reveal())
+		return e.firstAccount(ctx, cfg, announce, patient)
+	})
+}
+
+// firstKey stores the key of the environment, or makes one where there is none. What it makes up it
+// makes up once: a try that was cut off may have stored it.
+func (e *Engine) firstKey(ctx context.Context, cfg *config.Config, announce io.Writer, patient *patience) error {
+	var before []keybearer.Key
+	if err := patient.ask(ctx, func(ctx context.Context) (err error) {
+		before, err = e.store.Keys(ctx, keybearer.DefaultProject)
+		return err
+	}); err != nil {
+		return err
 	}
-	return e.firstAccount(ctx, cfg, announce)
+	text, given := cfg.Env(apiKeyVariable)
+	given = given && text != ""
+	draft := keybearer.KeyDraft{Name: environmentKey, Scope: keybearer.ScopeAdmin}
+	switch {
+	case !given && len(before) > 0:
+		return nil
+	case !given:
+		draft.Name, text = "first", keybearer.KeyPrefix+rand.Text()+rand.Text()
+	}
+	var key keybearer.Key
+	err := patient.ask(ctx, func(ctx context.Context) (err error) {
+		key, err = e.broker.PutKey(ctx, keybearer.DefaultProject, draft, secret.New(text))
+		return err
+	})
+	switch {
+	case err != nil && given:
+		return fmt.Errorf("%s: %w", apiKeyVariable, err)
+	case err != nil:
+		return err
+	case given:
+		e.warnOfKeys(key, before)
+	default:
+		_, _ = fmt.Fprintf(announce, "API key (shown this once): %s\n", text)
+	}
+	return nil
 }
 
 // warnOfKeys tells where the key in the environment is not what it seems to be.
@@ -96,18 +117,26 @@ func (e *Engine) warnOfKeys(key keybearer.Key, before []keybearer.Key) {
 }
 
 // firstAccount makes the account of the admin, unless somebody has one.
-func (e *Engine) firstAccount(ctx context.Context, cfg *config.Config, announce io.Writer) error {
-	accounts, err := e.store.Accounts(ctx, keybearer.DefaultProject)
-	if err != nil || len(accounts) > 0 {
+func (e *Engine) firstAccount(ctx context.Context, cfg *config.Config, announce io.Writer, patient *patience) error {
+	var accounts []keybearer.Account
+	if err := patient.ask(ctx, func(ctx context.Context) (err error) {
+		accounts, err = e.store.Accounts(ctx, keybearer.DefaultProject)
+		return err
+	}); err != nil || len(accounts) > 0 {
 		return err
 	}
 	password, given := cfg.Env(passwordVariable)
-	if !given || password == "" {
+	if given = given && password != ""; !given {
 		password = rand.Text()
-		_, _ = fmt.Fprintf(announce, "Sign-in at %s/login (shown this once): user %s, password %s\n", e.public, adminUser, password)
 	}
-	if _, err := e.broker.PutAccount(ctx, keybearer.DefaultProject, adminUser, secret.New(password), true); err != nil {
+	if err := patient.ask(ctx, func(ctx context.Context) error {
+		_, err := e.broker.PutAccount(ctx, keybearer.DefaultProject, adminUser, secret.New(password), true)
+		return err
+	}); err != nil {
 		return fmt.Errorf("%s: %w", passwordVariable, err)
+	}
+	if !given {
+		_, _ = fmt.Fprintf(announce, "Sign-in at %s/login (shown this once): user %s, password %s\n", e.public, adminUser, password)
 	}
 	return nil
 }

@@ -1,48 +1,16 @@
 package engine
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/config"
-	"github.com/keybearer/keybearer/internal/sqlstore"
 	"github.com/keybearer/keybearer/secret"
 )
 
-const (
-	// databasePatience is how long an engine that starts waits for a server that is away: it may be
-	// starting, too.
-	databasePatience = 30 * time.Second
-	databasePause    = time.Second
-	postgresPort     = 5432
-)
-
-// openPostgres opens the database, and waits a while for one that is away.
-func openPostgres(ctx context.Context, p *config.Postgres, log *slog.Logger) (*sqlstore.DB, error) {
-	patience, cancel := context.WithTimeout(ctx, databasePatience)
-	defer cancel()
-	began := time.Now()
-	for told := false; ; told = true {
-		db, err := sqlstore.Open(ctx, sqlstore.Config{Postgres: postgresURL(p)})
-		if err == nil || !errors.Is(err, keybearer.Unavailable) {
-			return db, err
-		}
-		if !told {
-			log.Warn("the database cannot be used yet; trying again for a while", "for", databasePatience, "error", err)
-		}
-		if !wait(patience, databasePause) {
-			return nil, fmt.Errorf("after %v of trying: %w", time.Since(began).Round(time.Second), err)
-		}
-	}
-}
+const postgresPort = 5432
 
 // postgresURL puts the parts of a configuration together.
 func postgresURL(p *config.Postgres) secret.String {

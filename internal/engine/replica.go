@@ -21,15 +21,18 @@ const (
 	firstStartTime  = 30 * time.Second
 )
 
-// alone does something while no other replica does it.
-func (e *Engine) alone(ctx context.Context, key string, atMost time.Duration, do func(context.Context) error) error {
+// alone does something at the start while no other replica does it.
+func (e *Engine) alone(ctx context.Context, key string, atMost time.Duration, patient *patience, do func(context.Context) error) error {
 	if !e.shared {
 		return do(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*atMost)
 	defer cancel()
-	lease, err := e.store.Acquire(ctx, key, atMost)
-	if err != nil {
+	var lease keybearer.Lease
+	if err := patient.ask(ctx, func(ctx context.Context) (err error) {
+		lease, err = e.store.Acquire(ctx, key, atMost)
+		return err
+	}); err != nil {
 		return err
 	}
 	defer func() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -40,10 +39,10 @@ var _ store = (*sqlstore.DB)(nil)
 
 // openStore opens what the configuration names. In memory means a database in a folder that goes
 // with the process: the same code, and nothing stays.
-func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store, error) {
+func openStore(ctx context.Context, cfg *config.Config) (store, error) {
 	switch {
 	case cfg.Storage.Postgres != nil:
-		db, err := openPostgres(ctx, cfg.Storage.Postgres, log)
+		db, err := sqlstore.Open(ctx, sqlstore.Config{Postgres: postgresURL(cfg.Storage.Postgres)})
 		if err != nil {
 			return nil, err
 		}

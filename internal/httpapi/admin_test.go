@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -270,7 +272,7 @@ func TestConnectionIsShownAndDeleted(t *testing.T) {
 	page := l.do("GET", "/v1/admin/user_connections", "").want(200, "")
 	id := page.str("items", 0, "id")
 	want := map[string]any{
-		"id": id, "connection_id": id, "connection_status": "active", "provider_id": "hooli", "provider_description": "A test",
+		"id": id, "connection_id": id, "kind": "oauth2", "connection_status": "active", "provider_id": "hooli", "provider_description": "A test",
 		"scopes": []any{"offline_access", "read:invoices"}, "user_id": "alice",
 		"provider_user_info": page.at("items", 0, "provider_user_info"),
 		"created_at":         "2026-11-22T08:00:00Z", "updated_at": "2026-11-22T08:00:00Z", "expires_at": "2026-11-22T09:00:00Z",
@@ -286,6 +288,52 @@ func TestConnectionIsShownAndDeleted(t *testing.T) {
 	// What was completed before is not any more, and says so.
 	l.do("GET", "/v1/auth/status?id="+auth+"&wait=5", "").want(400, "authorization_failed")
 }
+
+func TestGivenTokenIsHandedOutAsBasic(t *testing.T) {
+	l := newLab(t, options{})
+	const at = "/v1/admin/user_connections"
+	body := `{"user_id":"bot","provider_id":"hooli","kind":"api_token","username":"bot@example.com","secret":"canary-of-the-bot","expires_at":"2026-11-23T08:00:00Z"}`
+	shown := l.do("POST", at, body).want(201, "")
+	if shown.str("kind") != "api_token" || shown.str("username") != "bot@example.com" || shown.str("expires_at") != "2026-11-23T08:00:00Z" || strings.Contains(shown.text, "canary") {
+		t.Errorf("got %s, want what was given but for its secret", shown.text)
+	}
+	ask := `{"user_id":"bot","auth_requirement":{"id":"hooli","oauth2":{"scopes":["read:invoices"]}}}`
+	got := l.do("POST", "/v1/auth/authorize", ask).want(200, "")
+	if got.str("status") != "completed" || got.str("context", "token") != "canary-of-the-bot" || got.str("context", "username") != "bot@example.com" || got.str("context", "kind") != "api_token" {
+		t.Errorf("got %s, want the token with its user name", got.text)
+	}
+	l.clock.move(24 * time.Hour)
+	got = l.do("GET", "/v1/auth/status?id="+got.str("id"), "").want(200, "")
+	if got.str("status") != "failed" || !strings.Contains(got.str("failure", "message"), "was valid until 2026-11-23T08:00:00Z): make a new API token") {
+		t.Errorf("when it has ended: got %s, want to be told what to do", got.text)
+	}
+	body = strings.Replace(body, "2026-11-23", "2026-12-23", 1)
+	for wrong, says := range map[string]string{
+		`"kind":"password"`:           "use api_token, scoped_api_token",
+		`"username":""`:               "username goes with an API token",
+		`"secret":""`:                 "secret is needed",
+		`"secret":"two words"`:        "without blanks",
+		`"username":"a:b"`:            "colons",
+		`"client_id":"x"`:             "goes with a service account",
+		`"expires_at":"` + past + `"`: "is over",
+		`"user_id":""`:                "user_id is needed",
+		`"kind":"service_account"`:    "username goes with an API token",
+		`"scopes":["a b"]`:            "RFC 6749 section 3.3",
+	} {
+		name, _, _ := strings.Cut(wrong, ":")
+		trial := regexp.MustCompile(name+`:"[^"]*"`).ReplaceAllString(body, wrong)
+		if trial == body {
+			trial = strings.TrimSuffix(body, "}") + "," + wrong + "}"
+		}
+		if refused := l.do("POST", at, trial).want(400, "bad_request"); !strings.Contains(refused.str("message"), says) {
+			t.Errorf("%s: got %s, want a word about %q", wrong, refused.text, says)
+		}
+	}
+	l.do("POST", at, strings.Replace(body, `"hooli"`, `"nobody"`, 1)).want(404, "not_found")
+	l.do("POST", at, body, "Authorization", appKey).want(403, "permission_denied")
+}
+
+const past = "2026-01-01T00:00:00Z"
 
 func TestSessionVerification(t *testing.T) {
 	l := newLab(t, options{})

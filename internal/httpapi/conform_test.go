@@ -143,6 +143,8 @@ func TestEveryRouteAnswersAsDocumented(t *testing.T) {
 	connection := l.do("GET", admin+"user_connections", "").want(200, "").str("items", 0, "id")
 	l.do("DELETE", admin+"user_connections/"+connection, "").want(204, "")
 	l.do("DELETE", admin+"user_connections/"+connection, "").want(404, "")
+	l.do("POST", admin+"user_connections", `{"user_id":"bot","provider_id":"hooli","kind":"api_token","username":"bot@example.com","secret":"not-a-token"}`).want(201, "")
+	l.do("POST", admin+"user_connections", "{}").want(400, "")
 	l.do("PUT", admin+"settings/session_verification", "{}").want(200, "")
 	l.do("PUT", admin+"settings/session_verification", `{"verifier_url":"x"}`).want(400, "")
 	key := l.do("POST", admin+"api_keys", `{"name":"ci"}`).want(201, "").str("id")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/api"
+	"github.com/keybearer/keybearer/secret"
 )
 
 // The sizes of a page.
@@ -47,13 +48,22 @@ func listConnections(c *call) (api.Page[api.Connection], error) {
 	return api.NewPage(out, limit, offset, total), err
 }
 
+func createConnection(c *call, in api.ConnectionCreate) (api.Connection, error) {
+	stored, err := c.view.PutConnection(c.ctx(), keybearer.Ref{User: keybearer.UserID(in.UserID), Provider: keybearer.ProviderID(in.ProviderID)}, keybearer.Credential{
+		Kind: keybearer.ConnectionKind(in.Kind), Username: in.Username, ClientID: in.ClientID, Secret: secret.New(in.Secret),
+		Scopes: in.Scopes, ExpiresAt: in.ExpiresAt,
+	})
+	return connection(&stored), err
+}
+
 func deleteConnection(c *call) (nothing, error) {
 	return nothing{}, c.view.Disconnect(c.ctx(), keybearer.ConnectionID(c.req.PathValue("id")))
 }
 
 func connection(i *keybearer.ConnectionInfo) api.Connection {
 	out := api.Connection{
-		ID: string(i.ID), ConnectionID: string(i.ID), ConnectionStatus: string(i.State), StatusReason: i.Reason,
+		ID: string(i.ID), ConnectionID: string(i.ID), Kind: i.Kind.String(), Username: i.Username, ClientID: i.ClientID,
+		ConnectionStatus: string(i.State), StatusReason: i.Reason,
 		ProviderID: string(i.Provider), ProviderType: i.ProviderType, ProviderDescription: i.ProviderDescription,
 		Scopes: i.Scopes, UserID: string(i.User),
 		CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt, ExpiresAt: i.ExpiresAt,

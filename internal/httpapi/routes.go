@@ -80,6 +80,13 @@ func routes() []route {
 			},
 			fails: []kb.Kind{kb.BadRequest, kb.PermissionDenied},
 		}, listConnections),
+		takes(route{
+			method: http.MethodPost, path: "/v1/admin/user_connections", id: "createUserConnection", tag: "user connections", admin: true, once: true,
+			summary: "Store a token or a service account's credential as a user's connection",
+			about:   "It takes the place of the user's connection at the provider. A service account is asked for a token first, and a personal access token for its user where the provider tells that: what is refused is not stored.",
+			status:  http.StatusCreated,
+			fails:   []kb.Kind{kb.BadRequest, kb.PermissionDenied, kb.NotFound, kb.ProviderInactive, kb.Conflict, kb.ProviderRefused, kb.ProviderAway},
+		}, createConnection),
 		gives(route{
 			method: http.MethodDelete, path: "/v1/admin/user_connections/{id}", id: "deleteUserConnection", tag: "user connections", admin: true,
 			summary: "Disconnect a user", about: "The grant is revoked at the provider where that is possible, and forgotten in any case.",

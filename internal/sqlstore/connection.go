@@ -13,7 +13,7 @@ import (
 const (
 	connectionColumns = `project, id, user_id, provider, name, state, reason, scopes, sealed_grant,
 		issued_at, expires_at, refreshable, rotation_token, rotation_attempt, rotation_holder, rotation_at,
-		family, due_at, created_at, updated_at, version, used_at`
+		family, due_at, created_at, updated_at, version, used_at, kind`
 
 	connectionByRef = `SELECT ` + connectionColumns + ` FROM connections
 		WHERE project = $1 AND user_id = $2 AND provider = $3 AND name = $4`
@@ -21,15 +21,15 @@ const (
 	connectionByID = `SELECT ` + connectionColumns + ` FROM connections WHERE project = $1 AND id = $2`
 
 	connectionInsert = `INSERT INTO connections (` + connectionColumns + `)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 		ON CONFLICT DO NOTHING`
 
 	// The id is compared, too: a connection that was deleted and made anew has version 1 again.
 	connectionUpdate = `UPDATE connections SET state = $6, reason = $7, scopes = $8, sealed_grant = $9,
 		issued_at = $10, expires_at = $11, refreshable = $12, rotation_token = $13, rotation_attempt = $14,
 		rotation_holder = $15, rotation_at = $16, family = $17, due_at = $18, created_at = $19, updated_at = $20,
-		version = $21, used_at = CASE WHEN used_at > $22 THEN used_at ELSE $22 END
-		WHERE project = $1 AND id = $2 AND user_id = $3 AND provider = $4 AND name = $5 AND version = $23
+		version = $21, used_at = CASE WHEN used_at > $22 THEN used_at ELSE $22 END, kind = $23
+		WHERE project = $1 AND id = $2 AND user_id = $3 AND provider = $4 AND name = $5 AND version = $24
 		RETURNING used_at`
 
 	connectionDelete = `DELETE FROM connections WHERE project = $1 AND id = $2 AND version = $3`
@@ -40,7 +40,7 @@ func scanConnection(row scanner) (keybearer.Connection, error) {
 	err := row.Scan(&c.Project, &c.ID, &c.User, &c.Provider, &c.Name, &c.State, &c.Reason,
 		listOf(&c.Scopes), blobOf(&c.Grant), timeColumn{&c.IssuedAt}, timeColumn{&c.ExpiresAt}, &c.Refreshable,
 		blobOf(&c.Rotation.Token), &c.Rotation.Attempt, &c.Rotation.Holder, timeColumn{&c.Rotation.At},
-		&c.Family, timeColumn{&c.DueAt}, timeColumn{&c.CreatedAt}, timeColumn{&c.UpdatedAt}, &c.Version, timeColumn{&c.UsedAt})
+		&c.Family, timeColumn{&c.DueAt}, timeColumn{&c.CreatedAt}, timeColumn{&c.UpdatedAt}, &c.Version, timeColumn{&c.UsedAt}, &c.Kind)
 	return c, err
 }
 
@@ -49,7 +49,7 @@ func connectionValues(c keybearer.Connection) []any {
 		c.Project, c.ID, c.User, c.Provider, c.Name, c.State, c.Reason,
 		list(c.Scopes), blob(c.Grant), micros(c.IssuedAt), micros(c.ExpiresAt), c.Refreshable,
 		blob(c.Rotation.Token), c.Rotation.Attempt, c.Rotation.Holder, micros(c.Rotation.At),
-		c.Family, micros(c.DueAt), micros(c.CreatedAt), micros(c.UpdatedAt), c.Version, micros(c.UsedAt),
+		c.Family, micros(c.DueAt), micros(c.CreatedAt), micros(c.UpdatedAt), c.Version, micros(c.UsedAt), c.Kind,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 )
 
 func TestKilledInTheMiddleOfWritesLosesNothing(t *testing.T) {
+	t.Parallel() // it waits for the disk most of the time
 	storetest.Crash(t, 6,
 		func(t *testing.T) string { return filepath.Join(t.TempDir(), "keybearer.db") },
 		func(t *testing.T, path string) storetest.Stores {
@@ -25,6 +26,7 @@ func TestKilledInTheMiddleOfWritesLosesNothing(t *testing.T) {
 }
 
 func TestPostgresKilledInTheMiddleOfWritesLosesNothing(t *testing.T) {
+	t.Parallel() // it waits for the disk most of the time
 	storetest.Crash(t, 6,
 		func(t *testing.T) string { return onPostgres(t).Postgres.Reveal() },
 		func(t *testing.T, url string) storetest.Stores {

@@ -163,6 +163,7 @@ func move(ctx context.Context, path string, out io.Writer) error {
 // Wherever a move is killed, at most one of the two databases lets an engine in, and the same move,
 // again, comes to its end with every row.
 func TestKilledMoveLeavesOneDatabase(t *testing.T) {
+	t.Parallel() // it waits for the disk most of the time
 	const rows = 400
 	const rounds = 5
 	refusals := 0

@@ -34,6 +34,7 @@ func onPostgres(t testing.TB) sqlstore.Config {
 
 // Half of those who race work with a second DB, as on another replica.
 func TestPostgresPasses(t *testing.T) {
+	t.Parallel() // it waits for the disk most of the time
 	storetest.Run(t, func(t *testing.T) storetest.Stores { return replicas(t, onPostgres(t)) })
 }
 

@@ -33,11 +33,13 @@ func user(i int) keybearer.Ref {
 }
 
 func TestSQLitePasses(t *testing.T) {
+	t.Parallel() // it waits for the disk most of the time
 	storetest.Run(t, func(t *testing.T) storetest.Stores { return storetest.All(open(t, sqlstore.Config{Exclusive: true})) })
 }
 
 // Where others may write to the file nothing is kept in memory.
 func TestSharedSQLitePasses(t *testing.T) {
+	t.Parallel() // it waits for the disk most of the time
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
 		return replicas(t, sqlstore.Config{Path: filepath.Join(t.TempDir(), "keybearer.db")})
 	})

@@ -48,7 +48,7 @@ func (s *DataCenter) bearer(c *providertest.Call, token string) visitor {
 	if access, ok := s.access.Valid(token, now); ok {
 		user, _ := s.user(access.User)
 		c.Record.Client, c.Record.Family = access.Client, access.Family
-		return visitor{user: user, level: min(level(user.Level), level(access.Scopes[0]))}
+		return visitor{user: user, level: min(level(user.Level), s.config.rank(access.Scopes[0]))}
 	}
 	if pat, ok := s.pats.Valid(token, now); ok && s.config.hasPATs() {
 		user, _ := s.user(pat.User)
@@ -70,7 +70,7 @@ func (s *DataCenter) rest(need int, work func(*providertest.Call, visitor) *prov
 	return func(c *providertest.Call) *providertest.Answer {
 		if s.config.Limited {
 			c.Record.Error = "rate_limited"
-			return jiraError(http.StatusTooManyRequests, "Rate limit exceeded.").
+			return s.failure(http.StatusTooManyRequests, "Rate limit exceeded.").
 				With("X-RateLimit-Limit", "10").With("X-RateLimit-Remaining", "0").
 				With("X-RateLimit-FillRate", "2").With("X-RateLimit-Interval-Seconds", "5").With("Retry-After", "5")
 		}
@@ -83,10 +83,10 @@ func (s *DataCenter) rest(need int, work func(*providertest.Call, visitor) *prov
 			to := s.config.ContextPath + "/login.jsp?os_destination=" + url.QueryEscape(c.Request.URL.RequestURI())
 			answer = &providertest.Answer{Status: http.StatusFound, Header: http.Header{"Location": {to}}}
 		case who.anonymous() && need > forAll:
-			answer = jiraError(http.StatusUnauthorized, "You do not have the permission to see the specified resource. Login Required").
+			answer = s.failure(http.StatusUnauthorized, "You do not have the permission to see the specified resource. Login Required").
 				With("WWW-Authenticate", `OAuth realm="`+url.QueryEscape(s.base(c))+`"`)
 		case who.level < need:
-			answer = jiraError(http.StatusForbidden, "You do not have the permission to do this.")
+			answer = s.failure(http.StatusForbidden, "You do not have the permission to do this.")
 		default:
 			answer = work(c, who)
 		}
@@ -112,6 +112,14 @@ func (s *DataCenter) sign(c *providertest.Call, answer *providertest.Answer, who
 	return answer.With("X-AUSERNAME", who.user.Name)
 }
 
+// failure answers in the product's shape.
+func (s *DataCenter) failure(status int, message string) *providertest.Answer {
+	if s.config.Product == Bitbucket {
+		return bitbucketError(status, message)
+	}
+	return jiraError(status, message)
+}
+
 // jiraError answers in the products' shape.
 func jiraError(status int, message string) *providertest.Answer {
 	return providertest.JSON(status, map[string]any{"errorMessages": []string{message}, "errors": map[string]string{}})
@@ -133,7 +141,10 @@ func (s *DataCenter) api() map[string]func(*providertest.Call) *providertest.Ans
 		"PUT /rest/api/{version}/issue/{key}": s.rest(forWriters, s.putIssue),
 		"GET /rest/auditing/1.0/events":       s.rest(forAdmins, s.audit),
 	}
-	if s.config.Product == Confluence {
+	switch s.config.Product {
+	case Bitbucket:
+		own = s.bitbucketAPI()
+	case Confluence:
 		own = endpoints{
 			"GET /rest/api/user/current":    s.rest(forAll, s.currentUser),
 			"GET /rest/api/content":         s.rest(forAll, s.content),
@@ -148,13 +159,18 @@ func (s *DataCenter) api() map[string]func(*providertest.Call) *providertest.Ans
 	return common
 }
 
-// version2 keeps Jira's API at its versions, 2 and latest.
+// version2 keeps the API at its versions: Jira's are 2 and latest, Bitbucket's
+// 1.0 and latest.
 func (s *DataCenter) version2(pattern string, work func(*providertest.Call) *providertest.Answer) func(*providertest.Call) *providertest.Answer {
 	if !strings.Contains(pattern, "{version}") {
 		return work
 	}
 	return func(c *providertest.Call) *providertest.Answer {
-		if v := c.Request.PathValue("version"); v != "2" && v != "latest" {
+		number := "2"
+		if s.config.Product == Bitbucket {
+			number = "1.0"
+		}
+		if v := c.Request.PathValue("version"); v != number && v != "latest" {
 			return notHere(c)
 		}
 		return work(c)

@@ -53,7 +53,7 @@ func (s *DataCenter) authorize(c *providertest.Call) *providertest.Answer {
 	if c.Get("response_type") != "code" {
 		return s.sendBack(c, r, "unsupported_response_type", "The response_type must be code.")
 	}
-	if want := level(highest(r.scope)); want == 0 || want > level(link.Scope) {
+	if want := s.config.rank(s.config.highest(r.scope)); want == 0 || want > s.config.rank(link.Scope) {
 		if s.config.ScopeRefusal == "page" {
 			return s.trouble(c, "invalid_scope", "invalid_scope: the scope is not one of READ, WRITE, ADMIN and SYSTEM_ADMIN, or is above "+link.Scope+", which the application link allows.")
 		}
@@ -71,13 +71,13 @@ func (s *DataCenter) authorize(c *providertest.Call) *providertest.Answer {
 
 // highest is the scope of a list that includes the others, or empty if one of
 // them does not exist.
-func highest(scopes string) string {
+func (c *DataCenterConfig) highest(scopes string) string {
 	var top string
 	for _, scope := range strings.Fields(scopes) {
 		switch {
-		case level(scope) == 0:
+		case c.rank(scope) == 0:
 			return ""
-		case level(scope) > level(top):
+		case c.rank(scope) > c.rank(top):
 			top = scope
 		}
 	}
@@ -157,7 +157,7 @@ func (s *DataCenter) askConsent(c *providertest.Call) *providertest.Answer {
 	c.Record.Outcome = providertest.Asked
 	page := s.pages.show(http.StatusOK, "allow", map[string]any{
 		"Action": s.config.ContextPath + "/plugins/servlet/oauth2/consent", "Tx": r.tx, "Token": r.token,
-		"App": r.link.Name, "User": r.user, "Scope": highest(r.scope), "Return": hostOf(r.redirect),
+		"App": r.link.Name, "User": r.user, "Scope": s.config.highest(r.scope), "Return": hostOf(r.redirect),
 	})
 	cookie := http.Cookie{Name: xsrfCookie, Value: r.token, Path: s.config.ContextPath + "/", HttpOnly: true, Secure: c.Request.TLS != nil, SameSite: http.SameSiteLaxMode}
 	return page.With("Set-Cookie", cookie.String())
@@ -196,7 +196,7 @@ func (s *DataCenter) accept(c *providertest.Call, r *linkRequest) *providertest.
 	code := "sandbox-code-" + rand.Text()
 	s.codes.Issue(code, ledger.Code{
 		Client: r.link.ID, User: r.user.Name, Redirect: r.redirect, Challenge: r.challenge, Plain: r.plain,
-		Scopes: []string{highest(r.scope)}, Expires: s.Now().Add(s.config.CodeLifetime),
+		Scopes: []string{s.config.highest(r.scope)}, Expires: s.Now().Add(s.config.CodeLifetime),
 	})
 	c.Record.Client, c.Record.User = r.link.ID, r.user.Name
 	c.Record.Outcome = providertest.Approved

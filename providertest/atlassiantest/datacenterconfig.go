@@ -16,15 +16,17 @@ import (
 const (
 	Jira       = "jira"
 	Confluence = "confluence"
+	Bitbucket  = "bitbucket"
 )
 
 // DataCenterConfig says whom a [DataCenter] knows and how it behaves. The zero
 // one is a working Jira with one application link and three users.
 type DataCenterConfig struct {
-	Product string // [Jira] (default) or [Confluence]
+	Product string // [Jira] (default), [Confluence] or [Bitbucket]
 	// Version is the product's; default: a current one. The OAuth 2.0 provider
-	// came with Jira 8.22 and Confluence 7.17, personal access tokens with
-	// Jira 8.14 and Confluence 7.9: an older version has none.
+	// came with Jira 8.22, Confluence 7.17 and Bitbucket 7.20, personal access
+	// tokens with Jira 8.14, Confluence 7.9 and Bitbucket 5.5: an older version
+	// has none.
 	Version string
 	// ContextPath is where the product lives at its host, "/jira"; default: at
 	// the root. Outside of it everything is 404.
@@ -116,7 +118,7 @@ func (c DataCenterConfig) withDefaults() DataCenterConfig {
 		}
 	}
 	orElse(&c.Product, Jira)
-	orElse(&c.Version, map[string]string{Jira: "10.3.2", Confluence: "9.2.1"}[c.Product])
+	orElse(&c.Version, map[string]string{Jira: "10.3.2", Confluence: "9.2.1", Bitbucket: "9.4.3"}[c.Product])
 	orElse(&c.RefreshRedirect, "checked")
 	orElse(&c.Reuse, "refused")
 	orElse(&c.ScopeRefusal, "redirect")
@@ -166,8 +168,8 @@ func hexText(digits int) string {
 }
 
 func (c DataCenterConfig) check() error {
-	if c.Product != Jira && c.Product != Confluence {
-		return fmt.Errorf("unknown Product %q: it must be jira or confluence", c.Product)
+	if !slices.Contains(Products(), c.Product) {
+		return fmt.Errorf("unknown Product %q: it must be one of %s", c.Product, strings.Join(Products(), ", "))
 	}
 	untouched := c
 	for _, k := range dataCenterKnobs() {
@@ -181,8 +183,8 @@ func (c DataCenterConfig) check() error {
 			return fmt.Errorf("there are two links with the id %q", l.ID)
 		}
 		seen[l.ID] = true
-		if level(l.Scope) == 0 {
-			return fmt.Errorf("link %s has the scope %q: it must be READ, WRITE, ADMIN or SYSTEM_ADMIN", l.Name, l.Scope)
+		if c.rank(l.Scope) == 0 {
+			return fmt.Errorf("link %s has the scope %q, which %s does not know", l.Name, l.Scope, c.Product)
 		}
 	}
 	for _, u := range c.Users {
@@ -193,10 +195,27 @@ func (c DataCenterConfig) check() error {
 	return nil
 }
 
-// levels are the scopes of Jira and Confluence; each includes those before it.
+// levels are the scopes of Jira and Confluence, and what the people of every
+// product may do; each includes those before it.
 func levels() []string { return []string{"READ", "WRITE", "ADMIN", "SYSTEM_ADMIN"} }
 
-// level ranks a scope; 0 means that there is none of that name.
+// Products are those of a Data Center.
+func Products() []string { return []string{Jira, Confluence, Bitbucket} }
+
+// rank orders the scopes of the product among the levels; 0 means that there
+// is none of that name. Bitbucket's are finer, and include each other only in
+// part: here those of one rank are as good as each other.
+func (c *DataCenterConfig) rank(scope string) int {
+	if c.Product != Bitbucket {
+		return level(scope)
+	}
+	return map[string]int{
+		"PUBLIC_REPOS": 1, "ACCOUNT_WRITE": 1, "REPO_READ": 1, "REPO_WRITE": 2,
+		"REPO_ADMIN": 3, "PROJECT_ADMIN": 3, "ADMIN_WRITE": 3, "SYSTEM_ADMIN": 4,
+	}[scope]
+}
+
+// level ranks what a person may do; 0 means that there is none of that name.
 func level(scope string) int { return slices.Index(levels(), scope) + 1 }
 
 // validVersion accepts "9.4" and "9.4.14".
@@ -218,18 +237,17 @@ func validContextPath(p string) error {
 	return nil
 }
 
-// since reports whether the product is at least of a version, of which Jira
-// and Confluence have their own.
-func (c *DataCenterConfig) since(jira, confluence [2]int) bool {
-	want := jira
-	if c.Product == Confluence {
-		want = confluence
-	}
+// since reports whether the product is at least of a version, of which each
+// has its own.
+func (c *DataCenterConfig) since(jira, confluence, bitbucket [2]int) bool {
+	want := map[string][2]int{Jira: jira, Confluence: confluence, Bitbucket: bitbucket}[c.Product]
 	parts := strings.Split(c.Version, ".")
 	major, _ := strconv.Atoi(parts[0]) // checked by validVersion
 	minor, _ := strconv.Atoi(parts[1])
 	return major > want[0] || major == want[0] && minor >= want[1]
 }
 
-func (c *DataCenterConfig) hasProvider() bool { return c.since([2]int{8, 22}, [2]int{7, 17}) }
-func (c *DataCenterConfig) hasPATs() bool     { return c.since([2]int{8, 14}, [2]int{7, 9}) }
+func (c *DataCenterConfig) hasProvider() bool {
+	return c.since([2]int{8, 22}, [2]int{7, 17}, [2]int{7, 20})
+}
+func (c *DataCenterConfig) hasPATs() bool { return c.since([2]int{8, 14}, [2]int{7, 9}, [2]int{5, 5}) }

@@ -60,11 +60,9 @@ func (s *DataCenter) Manual(base string, control ...string) string {
 	b.line("base URL", base)
 	b.line("authorize", base+"/rest/oauth2/latest/authorize")
 	b.line("token", base+"/rest/oauth2/latest/token")
-	if s.config.Product == Confluence {
-		b.line("API", base+"/rest/api/user/current")
-	} else {
-		b.line("API", base+"/rest/api/2/myself")
-	}
+	b.line("API", base+map[string]string{
+		Jira: "/rest/api/2/myself", Confluence: "/rest/api/user/current", Bitbucket: "/rest/api/latest/application-properties",
+	}[s.config.Product])
 	b.section("Application links")
 	for _, l := range s.config.Links {
 		b.line(l.ID, "up to "+l.Scope+", redirects (exact): "+strings.Join(l.Redirects, " "))

@@ -6,7 +6,7 @@ import "time"
 func dataCenterKnobs() []knob[DataCenterConfig] {
 	type C = DataCenterConfig
 	return []knob[C]{
-		text("version", "a version", "Below Jira 8.22 or Confluence 7.17 there is no OAuth 2.0 provider and its paths are 404; below 8.14 or 7.9 personal access tokens are ignored.",
+		text("version", "a version", "Below Jira 8.22, Confluence 7.17 or Bitbucket 7.20 there is no OAuth 2.0 provider and its paths are 404; below 8.14, 7.9 or 5.5 personal access tokens are ignored.",
 			func(c *C) *string { return &c.Version }, validVersion),
 		text("context_path", "empty, or a path", "Many instances live below a path of their host. A client that replaces the path of the base URL in place of joining it asks outside, where everything is 404.",
 			func(c *C) *string { return &c.ContextPath }, validContextPath),

@@ -132,8 +132,8 @@ func (s *DataCenter) issue(f *ledger.Family, refresh string, now time.Time) *pro
 
 // serve answers client_credentials: the link's service user, no refresh token.
 func (s *DataCenter) serve(c *providertest.Call, p url.Values, link Link) *providertest.Answer {
-	scope := highest(p.Get("scope"))
-	if scope == "" || level(scope) > level(link.Scope) {
+	scope := s.config.highest(p.Get("scope"))
+	if scope == "" || s.config.rank(scope) > s.config.rank(link.Scope) {
 		return s.refuse(c, http.StatusBadRequest, "invalid_scope", "scope", "")
 	}
 	now := s.Now()

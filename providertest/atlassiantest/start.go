@@ -54,3 +54,20 @@ func StartDataCenterTLS(t providertest.TB, c DataCenterConfig) *RunningDataCente
 	url, client := s.Listen(t, s, true)
 	return &RunningDataCenter{s, url + s.contextPath(), client}
 }
+
+// RunningBitbucketCloud is a Bitbucket Cloud that listens on loopback until
+// its test ends.
+type RunningBitbucketCloud struct {
+	*BitbucketCloud
+	URL    string       // scheme, host and port, without a slash at the end
+	Client *http.Client // trusts the server's certificate; follows redirects
+}
+
+// StartBitbucketCloud runs a Bitbucket Cloud over plain HTTP for the length of
+// a test.
+func StartBitbucketCloud(t providertest.TB, c BitbucketConfig) *RunningBitbucketCloud {
+	t.Helper()
+	s := NewBitbucketCloud(c)
+	url, client := s.Listen(t, s, false)
+	return &RunningBitbucketCloud{s, url, client}
+}

@@ -22,8 +22,9 @@ func startControl(t *testing.T, h http.Handler) string {
 // section in the manual.
 func switchTables() map[string][]atlassiantest.Switch {
 	return map[string][]atlassiantest.Switch{
-		"### Switches of Cloud":       atlassiantest.New(atlassiantest.Config{}).Switches(),
-		"### Switches of Data Center": atlassiantest.NewDataCenter(atlassiantest.DataCenterConfig{}).Switches(),
+		"### Switches of Cloud":           atlassiantest.New(atlassiantest.Config{}).Switches(),
+		"### Switches of Data Center":     atlassiantest.NewDataCenter(atlassiantest.DataCenterConfig{}).Switches(),
+		"### Switches of Bitbucket Cloud": atlassiantest.NewBitbucketCloud(atlassiantest.BitbucketConfig{}).Switches(),
 	}
 }
 
@@ -63,8 +64,9 @@ func TestEachSwitchIsInTheManualAndNoOther(t *testing.T) {
 
 func TestSwitchesStandAtTheirDefaultsAndRefuseNonsense(t *testing.T) {
 	cloud, dataCenter := atlassiantest.New(atlassiantest.Config{}), atlassiantest.NewDataCenter(atlassiantest.DataCenterConfig{})
+	bitbucket := atlassiantest.NewBitbucketCloud(atlassiantest.BitbucketConfig{})
 	for set, switches := range map[*func(string, string) error][]atlassiantest.Switch{
-		ref(cloud.Set): cloud.Switches(), ref(dataCenter.Set): dataCenter.Switches(),
+		ref(cloud.Set): cloud.Switches(), ref(dataCenter.Set): dataCenter.Switches(), ref(bitbucket.Set): bitbucket.Switches(),
 	} {
 		for _, s := range switches {
 			if s.Value != s.Default {
