@@ -23,6 +23,10 @@ type Grant struct {
 	RedirectURI string
 	// Flow is the consent that it goes back to, or "".
 	Flow AuthorizationID
+
+	// kept is the grant as it was opened: what has no field here goes with it. It is behind a pointer so that
+	// it is not printed.
+	kept *grant
 }
 
 // OpenGrant opens the grant of a connection as stores keep it. Kind: Internal, where it is damaged, or was
@@ -39,18 +43,20 @@ func OpenGrant(s Sealer, c *Connection) (Grant, error) {
 	return Grant{
 		Access: secret.New(g.AccessToken), Refresh: secret.New(g.RefreshToken), IDToken: secret.New(g.IDToken),
 		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow,
+		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow, kept: &g,
 	}, nil
 }
 
 // SealGrant gives what Connection.Grant has to be for a grant. The rest of the row, such as its scopes and
 // whether it can be refreshed, is the caller's to fill in.
 func SealGrant(s Sealer, c *Connection, g Grant) (seal.Value, error) {
-	plain := grant{
-		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), IDToken: g.IDToken.Reveal(),
-		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow,
+	var plain grant
+	if g.kept != nil {
+		plain = *g.kept
 	}
+	plain.AccessToken, plain.RefreshToken, plain.IDToken = g.Access.Reveal(), g.Refresh.Reveal(), g.IDToken.Reveal()
+	plain.TokenType, plain.UserInfo, plain.ClientID, plain.TokenEndpoint = g.TokenType, g.UserInfo, g.ClientID, g.TokenEndpoint
+	plain.Elsewhere, plain.RedirectURI, plain.Flow = g.Elsewhere, g.RedirectURI, g.Flow
 	sealed, err := s.Seal(plain.form(), c.GrantPlace())
 	if err != nil {
 		return nil, Errorf(Internal, "sealing the grant of %s: %w", c.Ref, err)

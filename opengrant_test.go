@@ -2,10 +2,13 @@ package keybearer_test
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/seal"
@@ -40,8 +43,12 @@ func TestGrantOpensForWhoeverHoldsTheSealer(t *testing.T) {
 	if err != nil || !again.Refresh.Equal(g.Refresh) || !again.Access.Equal(g.Access) {
 		t.Errorf("sealed anew: got %+v, %v", again, err)
 	}
+	access, refresh := g.Access.Reveal(), g.Refresh.Reveal()
+	if text := fmt.Sprintf("%v %+v %#v", again, again, again); strings.Contains(text, access) || strings.Contains(text, refresh) {
+		t.Error("a grant prints what is in it")
+	}
 	g.Access, g.Refresh, again.Access, again.Refresh = secret.String{}, secret.String{}, secret.String{}, secret.String{}
-	if diff := cmp.Diff(g, again); diff != "" {
+	if diff := cmp.Diff(g, again, cmpopts.IgnoreUnexported(keybearer.Grant{})); diff != "" {
 		t.Errorf("sealed anew (-before +after):\n%s", diff)
 	}
 }

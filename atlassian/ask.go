@@ -47,10 +47,30 @@ func (c *Client) Site(ctx context.Context) (Site, error) {
 	if c.cfg.CloudID != "" {
 		return Site{ID: c.cfg.CloudID}, nil
 	}
-	known := c.chosen.Load()
-	if known.ID != "" {
-		return *known, nil
+	for {
+		if known := c.chosen.Load(); known.ID != "" {
+			return *known, nil
+		}
+		question, first := c.asking.join()
+		if first {
+			question.site, question.err = c.choose(ctx)
+			question.hungUp = ctx.Err() != nil
+			c.asking.answer(question)
+			return question.site, question.err
+		}
+		select {
+		case <-question.answered:
+		case <-ctx.Done():
+			return Site{}, keybearer.Errorf(keybearer.Unavailable, "nobody waited for the list of sites: %w", ctx.Err())
+		}
+		if !question.hungUp {
+			return question.site, question.err
+		}
 	}
+}
+
+func (c *Client) choose(ctx context.Context) (Site, error) {
+	known := c.chosen.Load()
 	sites, err := c.Sites(ctx)
 	if err != nil {
 		return Site{}, err

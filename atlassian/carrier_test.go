@@ -1,6 +1,7 @@
 package atlassian_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -284,6 +285,41 @@ func TestSiteIsChosenAsConfigured(t *testing.T) {
 	}
 	_, err := atServer(t, atlassian.Jira, nil).client.Sites(t.Context())
 	refused(t, "Data Center", err, keybearer.BadRequest, "no sites")
+}
+
+func TestManyWhoWantTheSiteAtOnceAskOnce(t *testing.T) {
+	d := atCloud(t, nil).connect()
+	d.provider.Inject(providertest.Fault{Endpoint: providertest.Sites, Name: "hold"})
+	hasty, hangUp := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() {
+		_, err := d.client.Site(hasty)
+		gone <- err
+	}()
+	if err := d.provider.History().AwaitCalls(t.Context(), providertest.Sites, 1); err != nil {
+		t.Fatal(err)
+	}
+	var crowd sync.WaitGroup
+	for range 100 {
+		crowd.Go(func() {
+			if site, err := d.client.Site(t.Context()); err != nil || site.ID != teahouseID {
+				t.Errorf("got %s, %v", site, err)
+			}
+		})
+	}
+	hangUp()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("who hung up got %v", err)
+	}
+	if err := d.provider.History().AwaitCalls(t.Context(), providertest.Sites, 2); err != nil {
+		t.Fatal(err)
+	}
+	d.provider.Heal()
+	d.cloud.Release()
+	crowd.Wait()
+	if calls := d.provider.History().Calls(providertest.Sites); calls != 2 { // his, and one for all
+		t.Errorf("the sites were asked for %d times", calls)
+	}
 }
 
 func TestRatesAreSurfaced(t *testing.T) {

@@ -44,6 +44,7 @@ type Client struct {
 	vain   atomic.Pointer[secret.String]   // a renewed token that was refused at once
 	chosen atomic.Pointer[Site]            // its ID is empty where none is
 	rate   atomic.Pointer[RateLimit]       // nil until an answer speaks of it
+	asking asking
 }
 
 // New checks a configuration and makes a Client. It asks nobody. Kind: BadRequest.

@@ -143,7 +143,7 @@ func ExampleExplain() {
 	fmt.Println(failure)
 	// Output:
 	// 200 reconsent true
-	// GET /rest/api/2/search answered 200. The token was not accepted: the server answered as to an anonymous visitor, who sees less. If a renewed token gets the same answer, the authorization has ended: authorize again (a personal access token has to be made anew)
+	// GET /rest/api/2/search answered 200. The credentials were not accepted: the server answered as to an anonymous visitor, who sees less. If a renewed token gets the same answer, the authorization has ended: authorize again (a personal access token has to be made anew)
 }
 
 // The map that AtlassianApiModule keeps for an integration goes on as it is.

@@ -89,6 +89,7 @@ func TestCodeAloneAndQueryAloneWillDo(t *testing.T) {
 		"a code":                  func(u *url.URL) string { return u.Query().Get("code") },
 		"a query":                 func(u *url.URL) string { return "?" + u.RawQuery },
 		"parameters":              func(u *url.URL) string { return u.RawQuery },
+		"without scheme":          func(u *url.URL) string { return strings.TrimPrefix(u.String(), "https://") },
 		"with a fragment":         func(u *url.URL) string { return u.String() + "#_=_" },
 		"with a slash at the end": func(u *url.URL) string { return strings.Replace(u.String(), "/done?", "/done/?", 1) },
 	} {
@@ -124,7 +125,8 @@ func TestStateIsCheckedBeforeTheCodeIsUsed(t *testing.T) {
 		{"the page before", "https://auth.atlassian.com/authorize?code=x&state=y", "this is not the callback URL but https://auth.atlassian.com/authorize"},
 		{"nothing", " ", "no code"},
 		{"words", "the code is abc", "neither a code nor a callback URL"},
-		{"a file", "file:///etc/passwd", "neither a code nor an error"},
+		{"a file", "file:///etc/passwd", "this is not the callback URL"},
+		{"another page of the app", strings.Replace(back.String(), "/done", "/other", 1), "this is not the callback URL but https://app.example.com/atlassian/other:"},
 		{"much", strings.Repeat("x", 20<<10), "at most 16 KiB"},
 	} {
 		_, err := d.client.Complete(t.Context(), c.given)

@@ -18,19 +18,20 @@ type pasted struct {
 	hasIssuer       bool
 }
 
-// readPasted reads a whole callback URL, its query alone, or a bare code. No error holds any of it.
+// readPasted reads a whole callback URL, its query alone, or a bare code. No error holds a code or
+// anything of a query.
 func readPasted(text, callback string) (pasted, error) {
 	text = strings.TrimSpace(text)
 	if text == "" || len(text) > maxPasted {
 		return pasted{}, bad("there is no code: give what is in the browser's address bar after the sign-in, the whole URL or the code from it, at most %d KiB", maxPasted>>10)
 	}
-	if _, address, found := strings.Cut(text, "://"); found || strings.HasPrefix(text, "?") {
-		if found && !strings.HasPrefix(address, "/") {
-			if err := sameCallback(text, callback); err != nil {
+	address, query, found := strings.Cut(text, "?")
+	if found || strings.Contains(text, "://") {
+		if address != "" {
+			if err := sameCallback(address, callback); err != nil {
 				return pasted{}, err
 			}
 		}
-		_, query, _ := strings.Cut(text, "?")
 		return readCallback(query)
 	}
 	for _, name := range []string{"code=", "state=", "error="} {
@@ -44,13 +45,20 @@ func readPasted(text, callback string) (pasted, error) {
 	return pasted{code: secret.New(text), bare: true}, nil
 }
 
-func sameCallback(text, callback string) error {
-	got, err := url.Parse(text)
+// sameCallback compares an address without its query. Browsers may hide the scheme.
+func sameCallback(address, callback string) error {
+	want, err := url.Parse(callback)
+	if err != nil {
+		return bad("CallbackURL cannot be read")
+	}
+	if !strings.Contains(address, "://") {
+		address = want.Scheme + "://" + address
+	}
+	got, err := url.Parse(address)
 	if err != nil {
 		return bad("this URL cannot be read: copy the whole address from the browser")
 	}
-	want, err := url.Parse(callback)
-	if err != nil || !strings.EqualFold(got.Scheme, want.Scheme) || plainHost(got) != plainHost(want) || strings.TrimRight(got.Path, "/") != strings.TrimRight(want.Path, "/") {
+	if !strings.EqualFold(got.Scheme, want.Scheme) || plainHost(got) != plainHost(want) || strings.TrimRight(got.Path, "/") != strings.TrimRight(want.Path, "/") {
 		return bad("this is not the callback URL but %s: finish the sign-in first, until the browser arrives at %s", shown(got), shown(want))
 	}
 	return nil
