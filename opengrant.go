@@ -2,6 +2,7 @@ package keybearer
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/keybearer/keybearer/seal"
 	"github.com/keybearer/keybearer/secret"
@@ -23,6 +24,8 @@ type Grant struct {
 	RedirectURI string
 	// Flow is the consent that it goes back to, or "".
 	Flow AuthorizationID
+	// ConsentedAt is when the consent was redeemed, to the second; zero if that is not known.
+	ConsentedAt time.Time
 }
 
 // OpenGrant opens the grant of a connection as stores keep it. Kind: Internal, where it is damaged, or was
@@ -39,7 +42,7 @@ func OpenGrant(s Sealer, c *Connection) (Grant, error) {
 	return Grant{
 		Access: secret.New(g.AccessToken), Refresh: secret.New(g.RefreshToken), IDToken: secret.New(g.IDToken),
 		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow,
+		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow, ConsentedAt: g.ConsentedAt,
 	}, nil
 }
 
@@ -49,7 +52,7 @@ func SealGrant(s Sealer, c *Connection, g Grant) (seal.Value, error) {
 	plain := grant{
 		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), IDToken: g.IDToken.Reveal(),
 		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow,
+		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow, ConsentedAt: g.ConsentedAt,
 	}
 	sealed, err := s.Seal(plain.form(), c.GrantPlace())
 	if err != nil {

@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 //	mode FILE BITS      checks a file's permissions
 //	fill CONFIG DIR N   stores N connections in the database of a data folder, while no engine runs on it
 //	sealed KEY N        waits until at least N values are sealed with a key
+//	consents USER PROVIDER SCOPE...  authorizes a user by the engine's page; the sandbox has to decide by itself
+//	control URL JSON    sends a command to a sandbox's control API, and prints its answer
+//	aged CONFIG DIR DURATION  moves the stored consents back in time, while no engine runs
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -46,6 +49,9 @@ func TestScripts(t *testing.T) {
 			"mode":     modeCommand,
 			"fill":     fillCommand,
 			"sealed":   sealedCommand,
+			"consents": consentsCommand,
+			"control":  controlCommand,
+			"aged":     agedCommand,
 		},
 	})
 }
