@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/catalog"
 	"github.com/keybearer/keybearer/internal/config"
 	"github.com/keybearer/keybearer/internal/engine"
 	"github.com/keybearer/keybearer/internal/sqlstore"
@@ -61,7 +61,6 @@ func controlCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	defer func() { _ = res.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	_, _ = ts.Stdout().Write(body)
 	if res.StatusCode != http.StatusOK {
 		ts.Fatalf("POST %s: %s: %s", args[0], res.Status, body)
 	}
@@ -73,7 +72,7 @@ func agedCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ctx := context.Background()
 	cfg, problems := config.Load(config.Source{
-		Path: ts.MkAbs(args[0]), DataDir: ts.MkAbs(args[1]),
+		Path: ts.MkAbs(args[0]), DataDir: ts.MkAbs(args[1]), Definitions: catalog.Definition, Types: catalog.Kinds(),
 		LookupEnv: func(name string) (string, bool) { return ts.Getenv(name), true },
 	})
 	ts.Check(problems.Err())
@@ -96,5 +95,5 @@ func agedCommand(ts *testscript.TestScript, _ bool, args []string) {
 		_, err = db.PutConnection(ctx, c, c.Version)
 		ts.Check(err)
 	}
-	_, _ = fmt.Fprintf(ts.Stdout(), "%d consents moved\n", len(stored))
+	ts.Logf("moved %d consents", len(stored))
 }

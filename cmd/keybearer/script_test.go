@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 //	fill CONFIG DIR N   stores N connections in the database of a data folder, while no engine runs on it
 //	sealed KEY N        waits until at least N values are sealed with a key
 //	consents USER PROVIDER SCOPE...  authorizes a user by the engine's page; the sandbox has to decide by itself
-//	control URL JSON    sends a command to a sandbox's control API, and prints its answer
+//	control URL JSON    sends a command to a sandbox's control API
 //	aged CONFIG DIR DURATION  moves the stored consents back in time, while no engine runs
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{

@@ -76,7 +76,7 @@ func (c *chart) readWay(f *Finding, res *http.Response, scopes []string) {
 	default:
 		f.Verdict, f.Saw = Problem, fmt.Sprintf("%s answers %d with a page that people would be left on: %s", res.Request.URL.Host, res.StatusCode, wordsOf(res.Body))
 		if c.guessed() {
-			f.Verdict, f.Saw = Warning, f.Saw+" (asked with the scope "+guess+", since the real ones are not known here)"
+			f.Saw += " (asked with the scope " + guess + ", since the real ones are not known here)"
 		}
 		f.Do = "Compare client id, redirect URI and scopes with the app, to the letter; each scope has to be added under Permissions to the API that it belongs to"
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/api"
 	"github.com/keybearer/keybearer/atlassian"
 )
 
@@ -32,6 +33,15 @@ func (c *chart) checkConnection(user string) bool {
 	return true
 }
 
+// connectionOf gives a user's connection to this provider, or nil.
+func (c *chart) connectionOf(ctx context.Context, user string) (*api.Connection, error) {
+	page, err := c.Engine.Connections(ctx, keybearer.ConnectionFilter{User: keybearer.UserID(user), Provider: keybearer.ProviderID(c.p.ID), Limit: 1})
+	if err != nil || len(page.Items) == 0 {
+		return nil, err
+	}
+	return &page.Items[0], nil
+}
+
 // ref addresses the connection.
 func (c *chart) ref() keybearer.Ref {
 	return keybearer.Ref{User: keybearer.UserID(c.connection.UserID), Provider: keybearer.ProviderID(c.p.ID)}
@@ -41,7 +51,9 @@ func (c *chart) ref() keybearer.Ref {
 func (c *chart) takeToken(ctx context.Context) bool {
 	var err error
 	if c.token, err = c.Engine.Token(ctx, c.ref()); err != nil {
-		c.note(refused("connection.token", err))
+		f := c.refused(ctx, err)
+		f.Check = "connection.token"
+		c.note(f)
 		return false
 	}
 	c.note(Finding{Check: "connection.token", Verdict: OK, Saw: "the engine hands out a token"})
@@ -49,11 +61,18 @@ func (c *chart) takeToken(ctx context.Context) bool {
 }
 
 // refused is what the engine says where it has no token to give.
-func refused(check string, err error) Finding {
-	f := Finding{Check: check, Verdict: Problem, Saw: err.Error()}
+func (c *chart) refused(ctx context.Context, err error) Finding {
+	f := Finding{Verdict: Problem, Saw: err.Error()}
+	if said, ok := errors.AsType[*keybearer.Error](err); ok && said.Err != nil { // without what was asked of the engine
+		f.Saw = said.Err.Error()
+	}
 	switch kind := keybearer.KindOf(err); kind {
-	case keybearer.Reauthorize:
-		f.Class = atlassian.ClassReconsent
+	case keybearer.Reauthorize: // it says which link to open, and the connection says why
+		c.ended = true
+		f.Class, f.Do, f.Saw = atlassian.ClassReconsent, f.Saw, "the connection has ended"
+		if now, err := c.connectionOf(ctx, c.connection.UserID); err == nil && now != nil && now.StatusReason != "" {
+			f.Saw = now.StatusReason
+		}
 	case keybearer.ProviderRefused:
 		f.Class, f.Do = atlassian.ClassConfig, "Users need do nothing: the grant is kept, and works again when the provider's settings are in order"
 	case keybearer.ProviderAway, keybearer.Unavailable, keybearer.RateLimited:
@@ -67,7 +86,7 @@ type answer struct {
 	*http.Response
 	failure *atlassian.Failure // nil for a success
 	rate    atlassian.RateLimit
-	refusal error // of the engine, which has no renewed token to give
+	refused *Finding // of the engine, where it has no renewed token to give
 }
 
 // ask puts a question to an API with the token, and once more with a renewed one where that may do: what
@@ -79,7 +98,8 @@ func (c *chart) ask(ctx context.Context, address string) (answer, error) {
 	}
 	renewed, err := c.Engine.Renew(ctx, c.ref(), c.token.Access)
 	if err != nil {
-		a.refusal = err
+		f := c.refused(ctx, err)
+		a.refused = &f
 		return a, nil
 	}
 	if renewed.Access.Equal(c.token.Access) {
@@ -115,8 +135,7 @@ func (a *answer) explain(f *Finding) {
 		f.Saw += fmt.Sprintf(" (%s)", a.failure.Said)
 	}
 	f.Do = a.failure.Advice
-	if a.refusal != nil {
-		of := refused(f.Check, a.refusal)
-		f.Class, f.Saw, f.Do = of.Class, f.Saw+", and the engine has no other token: "+of.Saw, of.Do
+	if a.refused != nil {
+		f.Class, f.Saw, f.Do = a.refused.Class, f.Saw+", and the engine has no other token: "+a.refused.Saw, a.refused.Do
 	}
 }

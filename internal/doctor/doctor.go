@@ -82,16 +82,11 @@ func (d Doctor) Atlassian(ctx context.Context, w Wanted) (Report, error) {
 // examine walks through one provider.
 func (d Doctor) examine(ctx context.Context, r *Report, p *api.Provider, w Wanted) error {
 	c := &chart{Doctor: d, r: r, p: p, wanted: w.Scopes}
-	var found []api.Connection
 	if w.User != "" {
-		page, err := d.Engine.Connections(ctx, keybearer.ConnectionFilter{User: keybearer.UserID(w.User), Provider: keybearer.ProviderID(p.ID), Limit: 2})
-		if err != nil {
+		var err error
+		if c.connection, err = c.connectionOf(ctx, w.User); err != nil {
 			return err
 		}
-		found = page.Items
-	}
-	if len(found) > 0 {
-		c.connection = &found[0]
 	}
 	c.checkConfig()
 	c.checkWay(ctx)
@@ -100,7 +95,9 @@ func (d Doctor) examine(ctx context.Context, r *Report, p *api.Provider, w Wante
 		return nil
 	}
 	c.checkProducts(ctx)
-	c.checkHorizon()
+	if !c.ended {
+		c.checkHorizon()
+	}
 	return nil
 }
 
@@ -113,6 +110,7 @@ type chart struct {
 	wanted     []string
 	token      keybearer.Token
 	sites      []atlassian.Site
+	ended      bool // only a new consent gives a token again
 }
 
 // note adds a finding about this provider.
