@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -96,4 +98,18 @@ func agedCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 	}
 	ts.Logf("moved %d consents", len(stored))
+}
+
+// inManualCommand holds a transcript of the manual against what was printed.
+func inManualCommand(ts *testscript.TestScript, _ bool, args []string) {
+	manual, err := os.ReadFile(filepath.Join("..", "..", "docs", args[0]))
+	ts.Check(err)
+	text := strings.NewReplacer(
+		":"+ts.Getenv("PORT")+"/", ":9099/", ":"+ts.Getenv("CLOUD"), ":9199",
+	).Replace(ts.ReadFile("stdout"))
+	text = regexp.MustCompile(`(conn|ac)_[A-Z0-9]+`).ReplaceAllString(text, "${1}_…")
+	text = regexp.MustCompile(`(\d\d:\d\d:\d\d UTC on )?\d{4}-\d\d-\d\d`).ReplaceAllString(text, "…")
+	if !strings.Contains(string(manual), text) {
+		ts.Fatalf("docs/%s does not have this transcript:\n%s", args[0], text)
+	}
 }

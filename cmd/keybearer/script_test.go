@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //	sealed KEY N        waits until at least N values are sealed with a key
 //	consents USER PROVIDER SCOPE...  authorizes a user by the engine's page; the sandbox has to decide by itself
 //	control URL JSON    sends a command to a sandbox's control API
+//	inmanual FILE       wants the last output, but for ports, ids and dates, word for word in a file of docs
 //	aged CONFIG DIR DURATION  moves the stored consents back in time, while no engine runs
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"consents": consentsCommand,
 			"control":  controlCommand,
 			"aged":     agedCommand,
+			"inmanual": inManualCommand,
 		},
 	})
 }

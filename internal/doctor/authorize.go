@@ -172,7 +172,7 @@ func (c *chart) checkServer(ctx context.Context) {
 		}
 		c.note(Finding{Check: "authorize.server", Verdict: verdict, Product: found.Product, Class: atlassian.ClassConfig, Saw: fault.Says})
 	}
-	if found.Usable() {
+	if found.Usable() && found.Version != "" {
 		c.note(Finding{Check: "authorize.page", Verdict: OK, Product: found.Product, Saw: "the OAuth 2.0 provider is on; " + unproven})
 	}
 }

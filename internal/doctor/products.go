@@ -178,6 +178,10 @@ func (c *chart) probe(ctx context.Context, s atlassian.Site, p atlassian.Product
 	}
 	c.note(f)
 	c.noteRate(&a, s, p)
+	if a.rate.Limited && a.rate.Reach == atlassian.ReachApp {
+		c.note(Finding{Check: "probe.product", Verdict: Skipped, Saw: "nothing else is asked, since the app has to wait at all sites"})
+		return false
+	}
 	return a.failure == nil || a.failure.Class != atlassian.ClassReconsent
 }
 

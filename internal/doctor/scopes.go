@@ -29,8 +29,12 @@ func (c *chart) checkScopes() {
 	if c.connection != nil && c.connection.Kind != keybearer.Consented.String() { // nothing is refreshed
 		sentences = slices.DeleteFunc(sentences, func(s string) bool { return strings.HasPrefix(s, "without "+atlassian.OfflineAccess) })
 	}
-	for _, s := range sentences {
-		c.note(Finding{Check: "scopes.list", Verdict: Warning, Saw: s})
+	for i, s := range sentences {
+		f := Finding{Check: "scopes.list", Verdict: Warning, Saw: s}
+		if fewer := fewer(scopes); i == 0 && len(scopes) >= atlassian.ManyScopes && fewer != "" { // CheckScopes counts first
+			f.Do = "The classic ones for the same products: " + fewer
+		}
+		c.note(f)
 	}
 	if len(sentences) == 0 {
 		c.note(Finding{Check: "scopes.list", Verdict: OK, Saw: plural(len(scopes), "scope") + ": " + shownScopes(scopes)})
@@ -38,15 +42,43 @@ func (c *chart) checkScopes() {
 	c.checkGranted()
 }
 
+// fewer are the classic scopes for the products and the access that a long list speaks of, and what no
+// classic one does: boards and sprints. It is empty where that is not shorter.
+func fewer(scopes []string) string {
+	access := atlassian.Read
+	var products []atlassian.Product
+	var kept []string
+	for _, s := range scopes {
+		verb, _, _ := strings.Cut(s, ":")
+		switch {
+		case verb == "manage":
+			access = atlassian.Admin
+		case (verb == "write" || verb == "delete") && access == atlassian.Read:
+			access = atlassian.Write
+		}
+		if p := atlassian.ScopeProduct(s); p != "" {
+			products = append(products, p)
+		}
+		if s == "read:me" || strings.HasSuffix(s, ":jira-software") {
+			kept = append(kept, s)
+		}
+	}
+	slices.Sort(products)
+	kept = append(kept, atlassian.ClassicScopes(access, slices.Compact(products)...)...)
+	if len(products) == 0 || len(kept) >= min(len(scopes), atlassian.ManyScopes) {
+		return ""
+	}
+	return strings.Join(kept, " ")
+}
+
 // checkGranted holds what apps are going to ask for against what was granted.
 func (c *chart) checkGranted() {
 	if c.connection == nil || len(c.connection.Scopes) == 0 || len(c.wanted) == 0 {
 		return
 	}
-	missing := slices.DeleteFunc(slices.Clone(c.wanted), func(s string) bool { return slices.Contains(c.connection.Scopes, s) })
-	if len(missing) > 0 {
+	if lacking := missing(c.wanted, c.connection.Scopes); len(lacking) > 0 {
 		c.note(Finding{
-			Check: "scopes.granted", Verdict: Problem, Class: atlassian.ClassScope, Saw: "not granted: " + shownScopes(missing),
+			Check: "scopes.granted", Verdict: Problem, Class: atlassian.ClassScope, Saw: "not granted: " + shownScopes(lacking),
 			Do: "Add them to the app under Permissions, then let the user authorize again; refreshing does not help",
 		})
 		return
@@ -57,7 +89,7 @@ func (c *chart) checkGranted() {
 // checkOperations says what a product's calls need, of those that are known, and what the scopes permit.
 func (c *chart) checkOperations(s atlassian.Site, p atlassian.Product) {
 	permitted, known := map[atlassian.Access]int{}, map[atlassian.Access]int{}
-	var near []string
+	var near []atlassian.Operation
 	for _, o := range atlassian.Operations() {
 		if o.Product != p {
 			continue
@@ -66,7 +98,7 @@ func (c *chart) checkOperations(s atlassian.Site, p atlassian.Product) {
 		if o.Permits(s.Scopes) {
 			permitted[o.Access]++
 		} else if slices.ContainsFunc(o.Granular, func(scope string) bool { return slices.Contains(s.Scopes, scope) }) {
-			near = append(near, fmt.Sprintf("%s %s needs %s", o.Method, o.Path, o.Needs(s.Scopes)))
+			near = append(near, o)
 		}
 	}
 	f := Finding{Check: "scopes.operations", Verdict: OK, Site: s.ID, Product: p, Saw: fmt.Sprintf("%s at %s: the scopes permit %s", p, nameOf(s), tally(permitted, known))}
@@ -77,13 +109,24 @@ func (c *chart) checkOperations(s atlassian.Site, p atlassian.Product) {
 	case len(near) > 0:
 		f.Do = "Where only granular scopes were granted, most of a set is like none of it"
 	}
-	if len(near) > 0 {
-		f.Do += ":\n" + strings.Join(near[:min(len(near), mostNearMisses)], "\n")
+	slices.SortStableFunc(near, func(a, b atlassian.Operation) int {
+		return len(missing(a.Granular, s.Scopes)) - len(missing(b.Granular, s.Scopes))
+	})
+	for i, o := range near[:min(len(near), mostNearMisses)] {
+		f.Do += []string{":", "", ""}[i] + fmt.Sprintf("\n%s %s lacks %s", o.Method, o.Path, strings.Join(missing(o.Granular, s.Scopes), " "))
+		if o.Classic != "" {
+			f.Do += ", or " + o.Classic
+		}
 	}
 	if f.Verdict == OK && len(near) > 0 && permitted[atlassian.Read] < known[atlassian.Read] {
 		f.Verdict = Warning
 	}
 	c.note(f)
+}
+
+// missing are the wanted scopes that were not granted.
+func missing(wanted, granted []string) []string {
+	return slices.DeleteFunc(slices.Clone(wanted), func(s string) bool { return slices.Contains(granted, s) })
 }
 
 func tally(permitted, known map[atlassian.Access]int) string {
