@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"html"
 	"io"
 	"net/http"
@@ -66,6 +67,11 @@ func controlCommand(ts *testscript.TestScript, _ bool, args []string) {
 	if res.StatusCode != http.StatusOK {
 		ts.Fatalf("POST %s: %s: %s", args[0], res.Status, body)
 	}
+	if len(args) > 2 {
+		var made struct{ Token string }
+		ts.Check(json.Unmarshal(body, &made))
+		ts.Setenv(args[2], made.Token)
+	}
 }
 
 // agedCommand moves the consents of all stored connections back in time.
@@ -86,6 +92,9 @@ func agedCommand(ts *testscript.TestScript, _ bool, args []string) {
 	stored, _, err := db.Connections(ctx, keybearer.ConnectionFilter{Project: keybearer.DefaultProject, Limit: 100})
 	ts.Check(err)
 	for _, c := range stored {
+		if c.Kind != keybearer.Consented {
+			continue
+		}
 		g, err := keybearer.OpenGrant(sealer, &c)
 		ts.Check(err)
 		if g.ConsentedAt.IsZero() {
@@ -97,7 +106,6 @@ func agedCommand(ts *testscript.TestScript, _ bool, args []string) {
 		_, err = db.PutConnection(ctx, c, c.Version)
 		ts.Check(err)
 	}
-	ts.Logf("moved %d consents", len(stored))
 }
 
 // inManualCommand holds a transcript of the manual against what was printed.

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 //	fill CONFIG DIR N   stores N connections in the database of a data folder, while no engine runs on it
 //	sealed KEY N        waits until at least N values are sealed with a key
 //	consents USER PROVIDER SCOPE...  authorizes a user by the engine's page; the sandbox has to decide by itself
-//	control URL JSON    sends a command to a sandbox's control API
+//	control URL JSON [NAME]  sends a command to a sandbox's control API; a token in its answer goes into the variable NAME
 //	inmanual FILE       wants the last output, but for ports, ids and dates, word for word in a file of docs
 //	aged CONFIG DIR DURATION  moves the stored consents back in time, while no engine runs
 func TestScripts(t *testing.T) {

@@ -93,7 +93,7 @@ type answer struct {
 // apps are told to do. The caller closes the body.
 func (c *chart) ask(ctx context.Context, address string) (answer, error) {
 	a, err := c.once(ctx, address)
-	if err != nil || a.failure == nil || !a.failure.Renew {
+	if err != nil || a.failure == nil || !a.failure.Renew || !c.renewable() {
 		return a, err
 	}
 	renewed, err := c.Engine.Renew(ctx, c.ref(), c.token.Access)
@@ -108,6 +108,11 @@ func (c *chart) ask(ctx context.Context, address string) (answer, error) {
 	_ = a.Body.Close()
 	c.token = renewed
 	return c.once(ctx, address)
+}
+
+// renewable reports whether the engine can get another token. Of those that somebody made there is no other.
+func (c *chart) renewable() bool {
+	return c.connection.Kind == keybearer.Consented.String() || c.connection.Kind == keybearer.ServiceAccount.String()
 }
 
 func (c *chart) once(ctx context.Context, address string) (answer, error) {

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/atlassian"
 	"github.com/keybearer/keybearer/oauth"
 )
@@ -17,7 +16,7 @@ const mostSites = 10 // that are asked
 
 // checkProducts asks for the sites, and each product for something small.
 func (c *chart) checkProducts(ctx context.Context) {
-	if c.isCloud() && c.connection.Kind != keybearer.Consented.String() && c.connection.Kind != keybearer.ServiceAccount.String() {
+	if c.isCloud() && !c.renewable() {
 		c.note(Finding{Check: "sites.list", Verdict: Skipped, Saw: "an API token does not tell which sites it is for, so none is asked"})
 		return
 	}
