@@ -168,6 +168,9 @@ func TestExitCodesAreStable(t *testing.T) {
 		{"apikey revoke", nothing, 2, "give one key id"},
 		{"account add", nothing, 2, "give one user id"},
 		{"apikey list", unreachable, 7, "127.0.0.1:1"},
+		{"doctor atlassian", nothing, 2, "set KEYBEARER_API_KEY"},
+		{"doctor atlassian", unreachable, 7, "127.0.0.1:1"},
+		{"doctor jira", nothing, 2, "no command \"keybearer doctor jira\""},
 		{"serve --config nowhere.yaml", nothing, 1, "nowhere.yaml"},
 	} {
 		var out, errs strings.Builder

@@ -49,6 +49,17 @@ func (c *chart) origin() string {
 	return "the server's incoming application link"
 }
 
+// permits is what decides which scopes can be granted.
+func (c *chart) permits() string {
+	switch c.p.ProviderID {
+	case "atlassian":
+		return "the app, under Permissions in the developer console,"
+	case "bitbucket":
+		return "the OAuth consumer"
+	}
+	return "the application link"
+}
+
 // registry is where redirect URIs are registered.
 func (c *chart) registry() string {
 	switch c.p.ProviderID {

@@ -7,21 +7,24 @@ import (
 	"net/http"
 
 	"github.com/keybearer/keybearer"
-	"github.com/keybearer/keybearer/api"
 	"github.com/keybearer/keybearer/atlassian"
 )
 
-// checkConnection reports whether there is a connection that can be tried.
-func (c *chart) checkConnection(user string) bool {
+// checkConnection reports whether there is a connection that can be tried. connected says that the user has
+// one to another provider, so that it is no problem to have none here.
+func (c *chart) checkConnection(connected bool) bool {
 	f := Finding{Check: "connection.state"}
 	defer func() { c.note(f) }()
 	switch {
-	case user == "":
+	case c.user == "":
 		f.Verdict, f.Saw = Skipped, "nobody's connection was looked at, and so no token, site or product"
 		f.Do = "Name a user: keybearer doctor atlassian --user alice@example.com; keybearer connection list shows who is connected"
 		return false
+	case c.connection == nil && connected:
+		f.Verdict, f.Saw = Skipped, fmt.Sprintf("%s has no connection to %s", c.user, c.p.ID)
+		return false
 	case c.connection == nil:
-		f.Verdict, f.Saw = Problem, fmt.Sprintf("%s has no connection to %s", user, c.p.ID)
+		f.Verdict, f.Saw = Problem, fmt.Sprintf("%s has no connection to %s", c.user, c.p.ID)
 		f.Do = "Let an app ask for one (POST /v1/auth/authorize) and the user open the url of the answer, or store a token with keybearer connection add"
 		return false
 	case c.connection.ConnectionStatus != string(keybearer.ConnectionActive):
@@ -29,17 +32,20 @@ func (c *chart) checkConnection(user string) bool {
 		f.Do = "The user has to authorize again: the next POST /v1/auth/authorize of an app answers with the url to open"
 		return false
 	}
-	f.Verdict, f.Saw = OK, fmt.Sprintf("%s is connected by %s (%s)", user, c.connection.Kind, c.connection.ID)
+	f.Verdict, f.Saw = OK, fmt.Sprintf("%s is connected by %s (%s)", c.user, c.connection.Kind, c.connection.ID)
 	return true
 }
 
-// connectionOf gives a user's connection to this provider, or nil.
-func (c *chart) connectionOf(ctx context.Context, user string) (*api.Connection, error) {
-	page, err := c.Engine.Connections(ctx, keybearer.ConnectionFilter{User: keybearer.UserID(user), Provider: keybearer.ProviderID(c.p.ID), Limit: 1})
-	if err != nil || len(page.Items) == 0 {
-		return nil, err
+// findConnection reads the user's connection to this provider, if there is one.
+func (c *chart) findConnection(ctx context.Context) error {
+	if c.user == "" {
+		return nil
 	}
-	return &page.Items[0], nil
+	page, err := c.Engine.Connections(ctx, keybearer.ConnectionFilter{User: keybearer.UserID(c.user), Provider: keybearer.ProviderID(c.p.ID), Limit: 1})
+	if err == nil && len(page.Items) > 0 {
+		c.connection = &page.Items[0]
+	}
+	return err
 }
 
 // ref addresses the connection.
@@ -70,8 +76,8 @@ func (c *chart) refused(ctx context.Context, err error) Finding {
 	case keybearer.Reauthorize: // it says which link to open, and the connection says why
 		c.ended = true
 		f.Class, f.Do, f.Saw = atlassian.ClassReconsent, f.Saw, "the connection has ended"
-		if now, err := c.connectionOf(ctx, c.connection.UserID); err == nil && now != nil && now.StatusReason != "" {
-			f.Saw = now.StatusReason
+		if c.findConnection(ctx) == nil && c.connection.StatusReason != "" {
+			f.Saw = c.connection.StatusReason
 		}
 	case keybearer.ProviderRefused:
 		f.Class, f.Do = atlassian.ClassConfig, "Users need do nothing: the grant is kept, and works again when the provider's settings are in order"

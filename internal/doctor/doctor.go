@@ -71,34 +71,33 @@ func (d Doctor) Atlassian(ctx context.Context, w Wanted) (Report, error) {
 		})
 		return r, nil
 	}
+	charts := make([]*chart, len(providers))
+	connected := false // somewhere, which is enough where no provider was named
 	for i := range providers {
-		if err := d.examine(ctx, &r, &providers[i], w); err != nil {
+		charts[i] = &chart{Doctor: d, r: &r, p: &providers[i], user: w.User, wanted: w.Scopes}
+		if err := charts[i].findConnection(ctx); err != nil {
 			return r, err
 		}
+		connected = connected || charts[i].connection != nil
+	}
+	for _, c := range charts {
+		c.examine(ctx, connected)
 	}
 	return r, nil
 }
 
 // examine walks through one provider.
-func (d Doctor) examine(ctx context.Context, r *Report, p *api.Provider, w Wanted) error {
-	c := &chart{Doctor: d, r: r, p: p, wanted: w.Scopes}
-	if w.User != "" {
-		var err error
-		if c.connection, err = c.connectionOf(ctx, w.User); err != nil {
-			return err
-		}
-	}
+func (c *chart) examine(ctx context.Context, connected bool) {
 	c.checkConfig()
 	c.checkWay(ctx)
 	c.checkScopes()
-	if !c.checkConnection(w.User) {
-		return nil
+	if !c.checkConnection(connected) {
+		return
 	}
 	c.checkProducts(ctx)
 	if !c.ended {
 		c.checkHorizon()
 	}
-	return nil
 }
 
 // chart is what is known of one provider and one user's connection to it.
@@ -106,6 +105,7 @@ type chart struct {
 	Doctor
 	r          *Report
 	p          *api.Provider
+	user       string
 	connection *api.Connection // nil: none, or nobody's was asked for
 	wanted     []string
 	token      keybearer.Token

@@ -14,6 +14,7 @@ const mostNearMisses = 3 // operations that are named, where a granular set is i
 // checkScopes looks at what is asked for, and at what was granted, as lists.
 func (c *chart) checkScopes() {
 	if !c.isCloud() {
+		c.checkVocabulary()
 		c.checkGranted()
 		return
 	}
@@ -40,6 +41,24 @@ func (c *chart) checkScopes() {
 		c.note(Finding{Check: "scopes.list", Verdict: OK, Saw: plural(len(scopes), "scope") + ": " + shownScopes(scopes)})
 	}
 	c.checkGranted()
+}
+
+// checkVocabulary is for servers whose scopes are all known: one of Cloud shows a page there, or comes back
+// as invalid_scope, and no consent page appears.
+func (c *chart) checkVocabulary() {
+	var words []string
+	if rules := c.p.OAuth2.Scopes; rules != nil {
+		words = append(slices.Clone(rules.Levels), rules.Known...)
+	}
+	scopes := c.asked()
+	if unknown := missing(c.wanted, words); len(words) > 0 && len(unknown) > 0 {
+		c.note(Finding{
+			Check: "scopes.list", Verdict: Problem, Class: atlassian.ClassConfig, Saw: c.p.ProviderID + " has no scope " + shownScopes(unknown),
+			Do: "Ask for one of " + strings.Join(words, ", "),
+		})
+	} else if len(scopes) > 0 {
+		c.note(Finding{Check: "scopes.list", Verdict: OK, Saw: plural(len(scopes), "scope") + ": " + shownScopes(scopes)})
+	}
 }
 
 // fewer are the classic scopes for the products and the access that a long list speaks of, and what no
@@ -79,7 +98,7 @@ func (c *chart) checkGranted() {
 	if lacking := missing(c.wanted, c.connection.Scopes); len(lacking) > 0 {
 		c.note(Finding{
 			Check: "scopes.granted", Verdict: Problem, Class: atlassian.ClassScope, Saw: "not granted: " + shownScopes(lacking),
-			Do: "Add them to the app under Permissions, then let the user authorize again; refreshing does not help",
+			Do: "See that " + c.permits() + " permits them, then let the user authorize again; refreshing does not help",
 		})
 		return
 	}
