@@ -144,10 +144,10 @@ func wordsOf(page io.Reader) string {
 	body, _ := io.ReadAll(io.LimitReader(page, maxPage))
 	text := hidden().ReplaceAllString(string(body), " ")
 	text = strings.Join(strings.Fields(html.UnescapeString(tag().ReplaceAllString(text, " "))), " ")
-	if text == "" {
+	if text = oauth.Clean(text, maxShown); text == "" {
 		return "(no words)"
 	}
-	return oauth.Clean(text, maxShown)
+	return text
 }
 
 func hidden() *regexp.Regexp {
