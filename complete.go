@@ -46,7 +46,7 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 	answer = b.introspected(ctx, client, oauth.AtToken, answer)
 	g := grant{
 		ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Elsewhere: elsewhere(client.Definition),
-		RedirectURI: client.RedirectURI, Flow: f.ID,
+		RedirectURI: client.RedirectURI, Flow: f.ID, ConsentedAt: b.now(),
 	}
 	g.take(answer)
 	if p.Definition.AsksUserInfo(oauth.AtToken) {
@@ -172,7 +172,7 @@ func (b *Broker) connect(ctx context.Context, f *Flow, kind ConnectionKind, fres
 		// Google gives a refresh token only at the first consent. The former one goes on, if it is of
 		// the same client and nothing says that the person chose another account this time.
 		if fresh.RefreshToken == "" && kind == Consented && c.Kind == Consented && c.State == ConnectionActive && old.grant.sameHolder(&fresh) {
-			fresh.RefreshToken, c.Rotation = old.grant.RefreshToken, journal
+			fresh.RefreshToken, c.Rotation, fresh.ConsentedAt = old.grant.RefreshToken, journal, old.grant.ConsentedAt
 		}
 	}
 	c.Kind, c.State, c.Reason, c.Scopes, c.UpdatedAt = kind, ConnectionActive, "", f.Granted, now

@@ -28,6 +28,7 @@ func floors() map[string]int {
 
 		"cmd/keybearer": 6,
 
+		"internal/doctor": 5,
 		"internal/engine": 5,
 
 		"internal/config":  doors,

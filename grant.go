@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/keybearer/keybearer/oauth"
 )
@@ -31,6 +32,9 @@ type grant struct {
 	RedirectURI string
 	// Flow is the consent that this grant goes back to, however often it was refreshed since.
 	Flow AuthorizationID
+	// ConsentedAt is when the consent was redeemed that the refresh token goes back to: where a provider
+	// ends all refresh tokens of a consent some day, the time runs from then. Zero: not known.
+	ConsentedAt time.Time
 }
 
 // take lays a token answer over the grant. A refresh token is kept until a new one comes, and user

@@ -494,3 +494,37 @@ func TestDisconnectWaitsForARefreshAndRevokesWhatItBrought(t *testing.T) {
 		t.Errorf("got %s revoked, want the token that the refresh brought, %s", got, want)
 	}
 }
+
+// The date is that of the consent which the refresh token goes back to: however often it was refreshed
+// since, and though a later consent brought none.
+func TestConsentHasItsDate(t *testing.T) {
+	h := open(t, change{})
+	consented := func() time.Time {
+		t.Helper()
+		list, _, err := h.admin.Connections(t.Context(), keybearer.ConnectionFilter{})
+		if err != nil || len(list) != 1 {
+			t.Fatalf("got %d connections, %v; want one", len(list), err)
+		}
+		return list[0].ConsentedAt
+	}
+	first := h.clock.Now().Truncate(time.Second)
+	h.connect("read")
+	h.clock.Advance(2 * time.Hour)
+	if _, err := h.app.Token(t.Context(), ref()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.provider.History().Rotations(""); got != 1 || !consented().Equal(first) {
+		t.Errorf("after %d rotations the consent is of %s, want %s", got, consented(), first)
+	}
+	h.provider.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "no_refresh_token", Times: 1, Grant: "authorization_code"})
+	h.connect("read", "write")
+	if !consented().Equal(first) {
+		t.Errorf("a consent without a refresh token: got %s, want the date of the one that is kept, %s", consented(), first)
+	}
+	h.clock.Advance(time.Hour)
+	second := h.clock.Now().Truncate(time.Second)
+	h.connect("read", "write", "admin")
+	if !consented().Equal(second) {
+		t.Errorf("the next consent: got %s, want %s", consented(), second)
+	}
+}

@@ -3,6 +3,8 @@ package keybearer
 import (
 	"encoding/binary"
 	"errors"
+	"strconv"
+	"time"
 )
 
 // The plain text of a sealed grant is a version, then fields: a tag, a length as uvarint, the bytes. It
@@ -23,6 +25,7 @@ const (
 	tagRedirectURI   = 10
 	tagUsername      = 11
 	tagClientSecret  = 12
+	tagConsentedAt   = 16 // seconds since 1970, in decimal
 )
 
 // form writes the grant's plain text.
@@ -50,6 +53,9 @@ func (g *grant) form() []byte {
 	put(tagRedirectURI, g.RedirectURI)
 	put(tagUsername, g.Username)
 	put(tagClientSecret, g.ClientSecret)
+	if !g.ConsentedAt.IsZero() {
+		put(tagConsentedAt, strconv.FormatInt(g.ConsentedAt.Unix(), 10))
+	}
 	return out
 }
 
@@ -94,6 +100,10 @@ func readGrant(plain []byte) (grant, error) {
 			g.Username = string(value)
 		case tagClientSecret:
 			g.ClientSecret = string(value)
+		case tagConsentedAt:
+			if seconds, err := strconv.ParseInt(string(value), 10, 64); err == nil {
+				g.ConsentedAt = time.Unix(seconds, 0).UTC()
+			}
 		}
 	}
 	return g, nil

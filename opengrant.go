@@ -2,6 +2,7 @@ package keybearer
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/keybearer/keybearer/seal"
 	"github.com/keybearer/keybearer/secret"
@@ -23,6 +24,8 @@ type Grant struct {
 	RedirectURI string
 	// Flow is the consent that it goes back to, or "".
 	Flow AuthorizationID
+	// ConsentedAt is when the consent was redeemed, to the second; zero if that is not known.
+	ConsentedAt time.Time
 
 	// kept is the grant as it was opened: what has no field here goes with it. It is behind a pointer so that
 	// it is not printed.
@@ -43,7 +46,7 @@ func OpenGrant(s Sealer, c *Connection) (Grant, error) {
 	return Grant{
 		Access: secret.New(g.AccessToken), Refresh: secret.New(g.RefreshToken), IDToken: secret.New(g.IDToken),
 		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow, kept: &g,
+		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow, ConsentedAt: g.ConsentedAt, kept: &g,
 	}, nil
 }
 
@@ -56,7 +59,7 @@ func SealGrant(s Sealer, c *Connection, g Grant) (seal.Value, error) {
 	}
 	plain.AccessToken, plain.RefreshToken, plain.IDToken = g.Access.Reveal(), g.Refresh.Reveal(), g.IDToken.Reveal()
 	plain.TokenType, plain.UserInfo, plain.ClientID, plain.TokenEndpoint = g.TokenType, g.UserInfo, g.ClientID, g.TokenEndpoint
-	plain.Elsewhere, plain.RedirectURI, plain.Flow = g.Elsewhere, g.RedirectURI, g.Flow
+	plain.Elsewhere, plain.RedirectURI, plain.Flow, plain.ConsentedAt = g.Elsewhere, g.RedirectURI, g.Flow, g.ConsentedAt
 	sealed, err := s.Seal(plain.form(), c.GrantPlace())
 	if err != nil {
 		return nil, Errorf(Internal, "sealing the grant of %s: %w", c.Ref, err)

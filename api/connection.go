@@ -57,6 +57,8 @@ type Connection struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	// UpdatedAt is when the grant was last refreshed or replaced. (Ours.)
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
+	// ConsentedAt is when the user consented last, if that is known. (Ours.)
+	ConsentedAt time.Time `json:"consented_at,omitzero"`
 	// ExpiresAt is when the present access token ends, if that is known. (Ours.)
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }

@@ -18,6 +18,7 @@ type Fault string
 // The faults.
 const (
 	Unreachable     Fault = "unreachable"       // no answer, or none over TLS that is trusted
+	Busy            Fault = "busy"              // it limits the rate, or fails: nothing can be said now
 	NotThere        Fault = "not_there"         // nothing at this URL is a product of Atlassian's
 	LacksPath       Fault = "lacks_path"        // the product is there, below a context path
 	WrongProduct    Fault = "wrong_product"     // another product than expected
@@ -116,6 +117,10 @@ func (p Preflight) identify(ctx context.Context, s *Server) bool {
 			return false
 		}
 		return true
+	}
+	if errors.Is(err, errBusy) {
+		s.find(Busy, true, "%s cannot say what it is (%s): look again later", printable(p.ServerURL, 200), printable(err.Error(), 200))
+		return false
 	}
 	if below := p.elsewhere(ctx); below != "" {
 		s.find(LacksPath, false, "nothing is at %s, but a product is at %s: write that as server_url, with its context path", printable(p.ServerURL, 200), printable(below, 200))

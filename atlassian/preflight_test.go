@@ -54,6 +54,7 @@ func TestPreflightFindings(t *testing.T) {
 		},
 		"nobody": {fault: atlassian.Unreachable, says: "cannot be reached", change: func(p *atlassian.Preflight) { p.ServerURL = "http://127.0.0.1:1" }},
 		"no URL": {fault: atlassian.Unreachable, says: "not a URL", change: func(p *atlassian.Preflight) { p.ServerURL = "https://a b" }},
+		"rate":   {config: atlassiantest.DataCenterConfig{Limited: true}, fault: atlassian.Busy, says: "its manifest answered 429"},
 		"redirect URI": {
 			fault: atlassian.RedirectInClear, says: "skip.redirect.url.https.requirement",
 			change: func(p *atlassian.Preflight) { p.RedirectURI = "http://localhost:9099/callback" },
@@ -76,7 +77,7 @@ func TestPreflightFindings(t *testing.T) {
 			if len(s.Findings) != 1 || s.Findings[0].Fault != c.fault || !strings.Contains(s.Findings[0].Says, c.says) {
 				t.Errorf("got %+v, want %s with a word about %q", s.Findings, c.fault, c.says)
 			}
-			if s.Usable() != (c.fault == atlassian.RedirectInClear) {
+			if s.Usable() != (c.fault == atlassian.RedirectInClear || c.fault == atlassian.Busy) {
 				t.Errorf("usable: got %v", s.Usable())
 			}
 		})

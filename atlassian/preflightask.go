@@ -31,11 +31,17 @@ func (p Preflight) manifest(ctx context.Context, base string) (manifest, error) 
 	if err != nil {
 		return manifest{}, err
 	}
+	if status == http.StatusTooManyRequests || status >= 500 {
+		return manifest{}, fmt.Errorf("its manifest answered %d, %w", status, errBusy)
+	}
 	if status != http.StatusOK {
 		return manifest{}, fmt.Errorf("its manifest answered %d", status)
 	}
 	return readManifest(body)
 }
+
+// errBusy marks answers that say nothing about what is there.
+var errBusy = errors.New("which says nothing of what is there")
 
 var errNoManifest = errors.New("what it gives as its manifest is none, but a page or something else")
 

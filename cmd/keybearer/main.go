@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, w world) int {
 	})
 	root.AddCommand(
 		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), keysCommand(w),
-		providerCommand(w), connectionCommand(w),
+		providerCommand(w), connectionCommand(w), doctorCommand(w),
 		backupCommand(w), restoreCommand(w), migrateCommand(w), versionCommand(w),
 	)
 	for _, group := range append(root.Commands(), root) {

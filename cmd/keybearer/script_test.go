@@ -32,6 +32,10 @@ func TestMain(m *testing.M) {
 //	mode FILE BITS      checks a file's permissions
 //	fill CONFIG DIR N   stores N connections in the database of a data folder, while no engine runs on it
 //	sealed KEY N        waits until at least N values are sealed with a key
+//	consents USER PROVIDER SCOPE...  authorizes a user by the engine's page; the sandbox has to decide by itself
+//	control URL JSON [NAME]  sends a command to a sandbox's control API; a token in its answer goes into the variable NAME
+//	inmanual FILE       wants the last output, but for ports, ids and dates, word for word in a file of docs
+//	aged CONFIG DIR DURATION  moves the stored consents back in time, while no engine runs
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -46,6 +50,10 @@ func TestScripts(t *testing.T) {
 			"mode":     modeCommand,
 			"fill":     fillCommand,
 			"sealed":   sealedCommand,
+			"consents": consentsCommand,
+			"control":  controlCommand,
+			"aged":     agedCommand,
+			"inmanual": inManualCommand,
 		},
 	})
 }
@@ -160,6 +168,9 @@ func TestExitCodesAreStable(t *testing.T) {
 		{"apikey revoke", nothing, 2, "give one key id"},
 		{"account add", nothing, 2, "give one user id"},
 		{"apikey list", unreachable, 7, "127.0.0.1:1"},
+		{"doctor atlassian", nothing, 2, "set KEYBEARER_API_KEY"},
+		{"doctor atlassian", unreachable, 7, "127.0.0.1:1"},
+		{"doctor jira", nothing, 2, "no command \"keybearer doctor jira\""},
 		{"serve --config nowhere.yaml", nothing, 1, "nowhere.yaml"},
 	} {
 		var out, errs strings.Builder

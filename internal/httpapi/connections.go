@@ -66,7 +66,7 @@ func connection(i *keybearer.ConnectionInfo) api.Connection {
 		ConnectionStatus: string(i.State), StatusReason: i.Reason,
 		ProviderID: string(i.Provider), ProviderType: i.ProviderType, ProviderDescription: i.ProviderDescription,
 		Scopes: i.Scopes, UserID: string(i.User),
-		CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt, ExpiresAt: i.ExpiresAt,
+		CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt, ConsentedAt: i.ConsentedAt, ExpiresAt: i.ExpiresAt,
 	}
 	if json.Valid(i.UserInfo) {
 		out.ProviderUserInfo = i.UserInfo
