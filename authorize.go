@@ -51,6 +51,8 @@ type Authorization struct {
 	Scopes   []string
 	Token    *Token // when completed
 	Failure  *Error // when failed: says why, and what to do
+	// Sites are what the token reaches, when completed, where the provider has sites and they are known.
+	Sites *SiteList
 }
 
 const (
@@ -108,7 +110,7 @@ func (v *View) authorize(ctx context.Context, r AuthorizeRequest, again bool) (A
 		if err == nil {
 			return Authorization{
 				ID: AuthorizationID("ac_" + string(c.ID)), Status: AuthorizationCompleted,
-				User: ref.User, Provider: ref.Provider, Scopes: token.Scopes, Token: &token,
+				User: ref.User, Provider: ref.Provider, Scopes: token.Scopes, Token: &token, Sites: v.b.sitesOfToken(&token),
 			}, nil
 		}
 		if errors.Is(err, errUnopened) { // or the user would be refused until an operator deletes the row

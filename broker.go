@@ -38,6 +38,8 @@ type Config struct {
 	Static []Provider
 	// Catalog gives the definition of a well-known type; nil knows none.
 	Catalog func(kind string) (oauth.Definition, bool)
+	// Sites know what the answers to sites requests mean; nil means that sites are not asked for.
+	Sites SiteRules
 	// HTTP gives the client for calls to providers of an origin; nil means [http.DefaultClient].
 	HTTP func(Origin) *http.Client
 	// AllowHTTP permits provider endpoints with plain http (api.development).

@@ -46,13 +46,16 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 	answer = b.introspected(ctx, client, oauth.AtToken, answer)
 	g := grant{
 		ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Elsewhere: elsewhere(client.Definition),
-		RedirectURI: client.RedirectURI, Flow: f.ID,
+		RedirectURI: client.RedirectURI, Flow: f.ID, Born: b.now(),
 	}
 	g.take(answer)
 	if p.Definition.AsksUserInfo(oauth.AtToken) {
 		if g.UserInfo, err = client.UserInfo(ctx, answer.AccessToken); err != nil {
 			b.log.Warn("user info could not be had; the grant is kept without it", "provider", p.ID, "error", err)
 		}
+	}
+	if b.asksSites(p) && p.Definition.AsksSites(oauth.AtToken) {
+		b.grantSites(ctx, client, p, &g)
 	}
 	if missing := missingScopes(answer.Scopes, f.Scopes); len(missing) > 0 {
 		b.log.Warn("the provider granted less than was asked for", "provider", p.ID, "authorization", f.ID, "missing", missing)
@@ -172,7 +175,10 @@ func (b *Broker) connect(ctx context.Context, f *Flow, kind ConnectionKind, fres
 		// Google gives a refresh token only at the first consent. The former one goes on, if it is of
 		// the same client and nothing says that the person chose another account this time.
 		if fresh.RefreshToken == "" && kind == Consented && c.Kind == Consented && c.State == ConnectionActive && old.grant.sameHolder(&fresh) {
-			fresh.RefreshToken, c.Rotation = old.grant.RefreshToken, journal
+			fresh.RefreshToken, c.Rotation, fresh.Born = old.grant.RefreshToken, journal, old.grant.Born
+		}
+		if kind == c.Kind {
+			fresh.followSites(&old.grant)
 		}
 	}
 	c.Kind, c.State, c.Reason, c.Scopes, c.UpdatedAt = kind, ConnectionActive, "", f.Granted, now
@@ -185,6 +191,9 @@ func (b *Broker) connect(ctx context.Context, f *Flow, kind ConnectionKind, fres
 	stored, err := b.cfg.Connections.PutConnection(ctx, c, c.Version)
 	if err == nil {
 		b.cool.worked(c.ID)
+		if l, ok := fresh.siteList(); ok {
+			b.tellSites(&stored, &fresh, l.ReadAt)
+		}
 		if waits {
 			b.unsaved.CompareAndDelete(c.ID, left)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/keybearer/keybearer/secret"
 )
@@ -15,6 +16,10 @@ type ConnectionInfo struct {
 	UserInfo                          json.RawMessage
 	// Username goes with an API token, ClientID with a service account.
 	Username, ClientID string
+	// Sites are what is known of the sites that it reaches, or nil.
+	Sites *SiteList
+	// ConsentedAt is when the person consented to the present grant, zero where that is not known.
+	ConsentedAt time.Time
 }
 
 // Connections lists connections.
@@ -40,7 +45,7 @@ func (v *View) Connections(ctx context.Context, filter ConnectionFilter) ([]Conn
 
 // info shows a connection with what its grant tells that is no secret.
 func (b *Broker) info(ctx context.Context, c Connection, g *grant) ConnectionInfo {
-	info := ConnectionInfo{Connection: c, UserInfo: g.UserInfo, Username: g.Username}
+	info := ConnectionInfo{Connection: c, UserInfo: g.UserInfo, Username: g.Username, Sites: b.shownSites(g), ConsentedAt: g.Born}
 	if c.Kind == ServiceAccount {
 		info.ClientID = g.ClientID
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/keybearer/keybearer/oauth"
 )
@@ -27,6 +28,10 @@ type grant struct {
 	// Username goes with an API token, ClientSecret with a service account, whose id ClientID then is.
 	Username     string
 	ClientSecret string
+	// Sites is a [SiteList] as JSON, or nil. It is read only where somebody wants it.
+	Sites json.RawMessage
+	// Born is when the person consented: some providers end a grant at an age, however often it is refreshed.
+	Born time.Time
 	// RedirectURI is the one of the consent: some servers want it at each refresh, whatever it is by now.
 	RedirectURI string
 	// Flow is the consent that this grant goes back to, however often it was refreshed since.

@@ -3,6 +3,8 @@ package keybearer
 import (
 	"encoding/binary"
 	"errors"
+	"strconv"
+	"time"
 )
 
 // The plain text of a sealed grant is a version, then fields: a tag, a length as uvarint, the bytes. It
@@ -23,6 +25,8 @@ const (
 	tagRedirectURI   = 10
 	tagUsername      = 11
 	tagClientSecret  = 12
+	tagSites         = 13
+	tagBorn          = 14 // seconds since 1970, in decimal
 )
 
 // form writes the grant's plain text.
@@ -50,6 +54,10 @@ func (g *grant) form() []byte {
 	put(tagRedirectURI, g.RedirectURI)
 	put(tagUsername, g.Username)
 	put(tagClientSecret, g.ClientSecret)
+	put(tagSites, string(g.Sites))
+	if !g.Born.IsZero() {
+		put(tagBorn, strconv.FormatInt(g.Born.Unix(), 10))
+	}
 	return out
 }
 
@@ -94,6 +102,14 @@ func readGrant(plain []byte) (grant, error) {
 			g.Username = string(value)
 		case tagClientSecret:
 			g.ClientSecret = string(value)
+		case tagSites:
+			g.Sites = value
+		case tagBorn:
+			seconds, err := strconv.ParseInt(string(value), 10, 64)
+			if err != nil {
+				return grant{}, errGrantForm
+			}
+			g.Born = time.Unix(seconds, 0)
 		}
 	}
 	return g, nil

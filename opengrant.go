@@ -2,6 +2,7 @@ package keybearer
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/keybearer/keybearer/seal"
 	"github.com/keybearer/keybearer/secret"
@@ -21,6 +22,10 @@ type Grant struct {
 	Elsewhere []string
 	// RedirectURI is the one of the consent, or "": the provider's present one.
 	RedirectURI string
+	// Sites is a [SiteList] as JSON, or nil.
+	Sites json.RawMessage
+	// ConsentedAt is when the person consented, or zero.
+	ConsentedAt time.Time
 	// Flow is the consent that it goes back to, or "".
 	Flow AuthorizationID
 }
@@ -39,7 +44,7 @@ func OpenGrant(s Sealer, c *Connection) (Grant, error) {
 	return Grant{
 		Access: secret.New(g.AccessToken), Refresh: secret.New(g.RefreshToken), IDToken: secret.New(g.IDToken),
 		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow,
+		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow, Sites: g.Sites, ConsentedAt: g.Born,
 	}, nil
 }
 
@@ -49,7 +54,7 @@ func SealGrant(s Sealer, c *Connection, g Grant) (seal.Value, error) {
 	plain := grant{
 		AccessToken: g.Access.Reveal(), RefreshToken: g.Refresh.Reveal(), IDToken: g.IDToken.Reveal(),
 		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow,
+		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow, Sites: g.Sites, Born: g.ConsentedAt,
 	}
 	sealed, err := s.Seal(plain.form(), c.GrantPlace())
 	if err != nil {

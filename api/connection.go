@@ -55,8 +55,12 @@ type Connection struct {
 	UserID string   `json:"user_id"`
 	// CreatedAt is when the user consented first. (Ours.)
 	CreatedAt time.Time `json:"created_at,omitzero"`
+	// ConsentedAt is when the user consented to the present grant: some providers end one at an age. (Ours.)
+	ConsentedAt time.Time `json:"consented_at,omitzero"`
 	// UpdatedAt is when the grant was last refreshed or replaced. (Ours.)
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
 	// ExpiresAt is when the present access token ends, if that is known. (Ours.)
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// Sites are those that the connection reaches, where its provider has such and they are known. (Ours.)
+	Sites *SiteList `json:"sites,omitempty"`
 }

@@ -275,7 +275,7 @@ func TestConnectionIsShownAndDeleted(t *testing.T) {
 		"id": id, "connection_id": id, "kind": "oauth2", "connection_status": "active", "provider_id": "hooli", "provider_description": "A test",
 		"scopes": []any{"offline_access", "read:invoices"}, "user_id": "alice",
 		"provider_user_info": page.at("items", 0, "provider_user_info"),
-		"created_at":         "2026-11-22T08:00:00Z", "updated_at": "2026-11-22T08:00:00Z", "expires_at": "2026-11-22T09:00:00Z",
+		"created_at":         "2026-11-22T08:00:00Z", "consented_at": "2026-11-22T08:00:00Z", "updated_at": "2026-11-22T08:00:00Z", "expires_at": "2026-11-22T09:00:00Z",
 	}
 	if diff := cmp.Diff(want, page.at("items", 0)); diff != "" {
 		t.Errorf("the connection (-want +got):\n%s", diff)
