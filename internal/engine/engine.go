@@ -167,7 +167,7 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 	b := keybearer.Config{
 		Connections: e.store, Flows: e.store, Attempts: e.store, Providers: e.store, Keys: e.store,
 		Accounts: e.store, Sessions: e.store, Settings: e.store,
-		Sealer: sealer, Static: static, Catalog: catalog.Definition, Sites: atlassian.SiteRules{},
+		Sealer: sealer, Static: static, Catalog: catalog.Definition, Sites: atlassian.SiteRules{}, CheckScopes: doubtfulScopes,
 		HTTP:      e.egress,
 		AllowHTTP: cfg.API.Development, AllowSkip: cfg.API.Development,
 		PublicURL:      e.public,

@@ -274,3 +274,27 @@ func TestNothingAboutSitesOrUsersRefreshes(t *testing.T) {
 		t.Error("the log has the token")
 	}
 }
+
+func TestDoubtfulScopesAreToldAndAskedFor(t *testing.T) {
+	c := newCloud(t)
+	scopes := []string{"openid", "read:jira-work"}
+	for i := range 50 {
+		scopes = append(scopes, fmt.Sprintf("read:thing-%d:jira", i))
+	}
+	r := keybearer.AuthorizeRequest{ProviderID: "atlassian", User: "alice", Scopes: scopes}
+	for range 2 {
+		if a, err := c.Authorize(t.Context(), r); err != nil || a.Status != keybearer.AuthorizationPending {
+			t.Fatalf("got %s, %v, want a consent", a.Status, err)
+		}
+	}
+	for _, says := range []string{"53 scopes are too many", "openid is a scope of OpenID Connect"} {
+		if n := strings.Count(c.log.String(), says); n != 1 {
+			t.Errorf("the log says %q %d times, want once:\n%s", says, n, c.log)
+		}
+	}
+	r.Scopes = []string{"read:jira-work"}
+	must[keybearer.Authorization](t)(c.Authorize(t.Context(), r))
+	if n := strings.Count(c.log.String(), "doubt="); n != 2 {
+		t.Errorf("%d doubts are told, want those two:\n%s", n, c.log)
+	}
+}
