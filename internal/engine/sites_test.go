@@ -36,6 +36,12 @@ type cloud struct {
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
+	return newCloudWith(t, "sites_request: {endpoint: \"SANDBOX/oauth/token/accessible-resources\"}")
+}
+
+// newCloudWith has other settings than the usual about sites.
+func newCloudWith(t *testing.T, settings string) *cloud {
+	t.Helper()
 	app := atlassiantest.DefaultApp()
 	app.Callbacks, app.Secret = []string{"http://localhost:9/api/v1/oauth/atlassian/callback"}, "not-so-secret"
 	c := &cloud{t: t, sandbox: atlassiantest.Start(t, atlassiantest.Config{Apps: []atlassiantest.App{app}})}
@@ -55,9 +61,9 @@ auth:
         authorize_request: {endpoint: "%[3]s/authorize"}
         token_request: {endpoint: "%[3]s/oauth/token"}
         user_info_request: {endpoint: "%[3]s/me"}
-        sites_request: {endpoint: "%[3]s/oauth/token/accessible-resources"}
+        %[4]s
 security: {root_keys: [{id: k1, value: a-root-key-for-tests-alone}]}
-`, c.lab.public, app.ID, c.sandbox.URL)
+`, c.lab.public, app.ID, c.sandbox.URL, strings.ReplaceAll(settings, "SANDBOX", c.sandbox.URL))
 	c.replica = c.lab.replica(t, "", func(o *engine.Options) {
 		dir := t.TempDir()
 		cfg, problems := config.Parse("engine.yaml", []byte(yaml), config.Source{
@@ -296,5 +302,29 @@ func TestDoubtfulScopesAreToldAndAskedFor(t *testing.T) {
 	must[keybearer.Authorization](t)(c.Authorize(t.Context(), r))
 	if n := strings.Count(c.log.String(), "doubt="); n != 2 {
 		t.Errorf("%d doubts are told, want those two:\n%s", n, c.log)
+	}
+}
+
+// Settings from before there was a sites_request lead all requests to a sandbox but that one.
+func TestTokensAreNotShownToAServerThatNobodyNamed(t *testing.T) {
+	c := newCloudWith(t, "")
+	alice := c.connect("alice", jiraAndConfluence(), "sandbox-teahouse")
+	if alice.Token == nil || alice.Sites != nil || c.logged("the sites could not be had") {
+		t.Errorf("got the sites %+v, want nobody asked for them:\n%s", alice.Sites, c.log)
+	}
+	if _, err := c.Sites(t.Context(), c.ref("alice"), true); !errors.Is(err, keybearer.BadRequest) || !strings.Contains(err.Error(), "sites_request") {
+		t.Errorf("got %v, want to hear of sites_request", err)
+	}
+}
+
+func TestConsentAndTokenDoWithoutTheSites(t *testing.T) {
+	c := newCloudWith(t, "sites_request: {endpoint: \"SANDBOX/nowhere\"}")
+	if alice := c.connect("alice", jiraAndConfluence(), "sandbox-teahouse"); alice.Token == nil || alice.Sites != nil {
+		t.Errorf("got %+v, want a token, and no sites known", alice)
+	}
+	c.sandbox.Advance(7 * time.Hour)
+	must[keybearer.Token](t)(c.Token(t.Context(), c.ref("alice")))
+	if h := c.sandbox.History(); h.Rotations("") != 1 || strings.Count(c.log.String(), "the sites could not be had") != 2 {
+		t.Errorf("%d rotations, want one, and two words in the log:\n%s", h.Rotations(""), c.log)
 	}
 }
