@@ -3,6 +3,7 @@ package keybearer
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -12,6 +13,7 @@ func everyField() grant {
 		AccessToken: "access", RefreshToken: "refresh", TokenType: "Bearer", IDToken: "id", UserInfo: json.RawMessage(`{"sub":"1"}`),
 		ClientID: "client", TokenEndpoint: "https://hooli.example/token", Elsewhere: []string{"https://a.example/", "https://b.example/"}, Flow: "ac_FLOW",
 		RedirectURI: "https://keys.example/callback", Username: "alice@example.com", ClientSecret: "secret",
+		Sites: json.RawMessage(`{"sites":[{"id":"1"}]}`), Born: time.Unix(1_790_000_000, 0),
 	}
 }
 
