@@ -50,6 +50,8 @@ type Authorization struct {
 	Scopes   []string
 	Token    *Token // when completed
 	Failure  *Error // when failed: says why, and what to do
+	// Sites are what the token reaches, when completed, where the provider has sites and they are known.
+	Sites *SiteList
 }
 
 const (
@@ -107,7 +109,7 @@ func (v *View) authorize(ctx context.Context, r AuthorizeRequest, again bool) (A
 		if err == nil {
 			return Authorization{
 				ID: AuthorizationID("ac_" + string(c.ID)), Status: AuthorizationCompleted,
-				User: ref.User, Provider: ref.Provider, Scopes: token.Scopes, Token: &token,
+				User: ref.User, Provider: ref.Provider, Scopes: token.Scopes, Token: &token, Sites: v.b.sitesOfToken(&token),
 			}, nil
 		}
 		if errors.Is(err, errUnopened) { // or the user would be refused until an operator deletes the row
@@ -129,19 +131,33 @@ func (v *View) start(ctx context.Context, p *Provider, ref Ref, wanted, existing
 		v.record(Event{Action: ActionAuthorize, User: ref.User, Provider: ref.Provider, Outcome: outcome(err), Reason: reason(err)})
 		return Authorization{}, err
 	}
-	now := v.b.now()
+	now, id := v.b.now(), AuthorizationID(randomID("ac_"))
 	asked := slices.Concat(wanted, existing)
 	slices.Sort(asked)
+	asked = slices.Compact(asked)
 	f, err := v.b.cfg.Flows.CreateFlow(ctx, Flow{
-		ID: AuthorizationID(randomID("ac_")), Ref: ref, State: FlowPending,
-		Scopes: wanted, Asked: slices.Compact(asked), NextURI: nextURI, App: v.caller.Name,
+		ID: id, Ref: ref, State: FlowPending,
+		Scopes: wanted, Asked: asked, NextURI: nextURI, App: v.caller.Name,
 		CreatedAt: now, Deadline: now.Add(v.b.cfg.FlowLife),
 	}, now)
 	v.record(Event{Action: ActionAuthorize, User: ref.User, Provider: ref.Provider, Flow: f.ID, Outcome: outcome(err), Reason: reason(err)})
 	if err != nil {
 		return Authorization{}, err
 	}
+	if f.ID == id { // not for each time that an app asks again
+		v.b.doubtScopes(p, f.ID, asked)
+	}
 	return v.b.pending(&f), nil
+}
+
+// doubtScopes tells the operator what may go wrong at the provider, where only the user would see it.
+func (b *Broker) doubtScopes(p *Provider, id AuthorizationID, asked []string) {
+	if b.cfg.CheckScopes == nil {
+		return
+	}
+	for _, doubt := range b.cfg.CheckScopes(p, slices.Concat(asked, p.Definition.Scopes.Always)) {
+		b.log.Warn("the scopes that are asked for may not do", "provider", p.ID, "authorization", id, "doubt", doubt)
+	}
 }
 
 func (b *Broker) pending(f *Flow) Authorization {

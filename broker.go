@@ -38,6 +38,11 @@ type Config struct {
 	Static []Provider
 	// Catalog gives the definition of a well-known type; nil knows none.
 	Catalog func(kind string) (oauth.Definition, bool)
+	// Sites know what the answers to sites requests mean; nil means that sites are not asked for.
+	Sites SiteRules
+	// CheckScopes says in sentences what is doubtful about the scopes that are going to be asked for at a
+	// provider. It is told in the log, and nothing is refused for it; nil doubts nothing.
+	CheckScopes func(p *Provider, scopes []string) []string
 	// HTTP gives the client for calls to providers of an origin; nil means [http.DefaultClient].
 	HTTP func(Origin) *http.Client
 	// AllowHTTP permits provider endpoints with plain http (api.development).

@@ -54,6 +54,9 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 			b.log.Warn("user info could not be had; the grant is kept without it", "provider", p.ID, "error", err)
 		}
 	}
+	if b.asksSites(p) && p.Definition.AsksSites(oauth.AtToken) {
+		b.grantSites(ctx, client, p, &g)
+	}
 	if missing := missingScopes(answer.Scopes, f.Scopes); len(missing) > 0 {
 		b.log.Warn("the provider granted less than was asked for", "provider", p.ID, "authorization", f.ID, "missing", missing)
 	}
@@ -174,6 +177,9 @@ func (b *Broker) connect(ctx context.Context, f *Flow, kind ConnectionKind, fres
 		if fresh.RefreshToken == "" && kind == Consented && c.Kind == Consented && c.State == ConnectionActive && old.grant.sameHolder(&fresh) {
 			fresh.RefreshToken, c.Rotation, fresh.ConsentedAt = old.grant.RefreshToken, journal, old.grant.ConsentedAt
 		}
+		if kind == c.Kind {
+			fresh.followSites(&old.grant)
+		}
 	}
 	c.Kind, c.State, c.Reason, c.Scopes, c.UpdatedAt = kind, ConnectionActive, "", f.Granted, now
 	c.IssuedAt, c.ExpiresAt = f.IssuedAt, f.ExpiresAt
@@ -185,6 +191,9 @@ func (b *Broker) connect(ctx context.Context, f *Flow, kind ConnectionKind, fres
 	stored, err := b.cfg.Connections.PutConnection(ctx, c, c.Version)
 	if err == nil {
 		b.cool.worked(c.ID)
+		if l, ok := fresh.siteList(); ok {
+			b.tellSites(&stored, &fresh, l.ReadAt)
+		}
 		if waits {
 			b.unsaved.CompareAndDelete(c.ID, left)
 		}

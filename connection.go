@@ -130,6 +130,8 @@ type Token struct {
 	ExpiresAt time.Time
 	// UserInfo is the JSON object that the provider's user info request gave, or nil.
 	UserInfo json.RawMessage
+	// Sites is a [SiteList] as JSON, as it is kept, or nil. [Authorization] has it read.
+	Sites json.RawMessage
 }
 
 // Scheme is how the token is presented (RFC 9110 section 11.1): Bearer, or Basic with the user name.

@@ -16,6 +16,8 @@ type ConnectionInfo struct {
 	UserInfo                          json.RawMessage
 	// Username goes with an API token, ClientID with a service account.
 	Username, ClientID string
+	// Sites are what is known of the sites that it reaches, or nil.
+	Sites *SiteList
 	// ConsentedAt is when the consent was redeemed that the grant goes back to; zero if that is not known.
 	ConsentedAt time.Time
 }
@@ -43,7 +45,7 @@ func (v *View) Connections(ctx context.Context, filter ConnectionFilter) ([]Conn
 
 // info shows a connection with what its grant tells that is no secret.
 func (b *Broker) info(ctx context.Context, c Connection, g *grant) ConnectionInfo {
-	info := ConnectionInfo{Connection: c, UserInfo: g.UserInfo, Username: g.Username, ConsentedAt: g.ConsentedAt}
+	info := ConnectionInfo{Connection: c, UserInfo: g.UserInfo, Username: g.Username, Sites: b.shownSites(g), ConsentedAt: g.ConsentedAt}
 	if c.Kind == ServiceAccount {
 		info.ClientID = g.ClientID
 	}

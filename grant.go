@@ -28,6 +28,8 @@ type grant struct {
 	// Username goes with an API token, ClientSecret with a service account, whose id ClientID then is.
 	Username     string
 	ClientSecret string
+	// Sites is a [SiteList] as JSON, or nil. It is read only where somebody wants it.
+	Sites json.RawMessage
 	// RedirectURI is the one of the consent: some servers want it at each refresh, whatever it is by now.
 	RedirectURI string
 	// Flow is the consent that this grant goes back to, however often it was refreshed since.

@@ -25,7 +25,8 @@ const (
 	tagRedirectURI   = 10
 	tagUsername      = 11
 	tagClientSecret  = 12
-	tagConsentedAt   = 16 // seconds since 1970, in decimal
+	tagSites         = 13
+	tagConsentedAt   = 14 // seconds since 1970, in decimal
 )
 
 // form writes the grant's plain text.
@@ -53,6 +54,7 @@ func (g *grant) form() []byte {
 	put(tagRedirectURI, g.RedirectURI)
 	put(tagUsername, g.Username)
 	put(tagClientSecret, g.ClientSecret)
+	put(tagSites, string(g.Sites))
 	if !g.ConsentedAt.IsZero() {
 		put(tagConsentedAt, strconv.FormatInt(g.ConsentedAt.Unix(), 10))
 	}
@@ -100,6 +102,8 @@ func readGrant(plain []byte) (grant, error) {
 			g.Username = string(value)
 		case tagClientSecret:
 			g.ClientSecret = string(value)
+		case tagSites:
+			g.Sites = value
 		case tagConsentedAt:
 			if seconds, err := strconv.ParseInt(string(value), 10, 64); err == nil {
 				g.ConsentedAt = time.Unix(seconds, 0).UTC()

@@ -13,7 +13,7 @@ func everyField() grant {
 		AccessToken: "access", RefreshToken: "refresh", TokenType: "Bearer", IDToken: "id", UserInfo: json.RawMessage(`{"sub":"1"}`),
 		ClientID: "client", TokenEndpoint: "https://hooli.example/token", Elsewhere: []string{"https://a.example/", "https://b.example/"}, Flow: "ac_FLOW",
 		RedirectURI: "https://keys.example/callback", Username: "alice@example.com", ClientSecret: "secret",
-		ConsentedAt: time.Unix(1795334400, 0).UTC(),
+		ConsentedAt: time.Unix(1795334400, 0).UTC(), Sites: json.RawMessage(`{"sites":[{"id":"1"}]}`),
 	}
 }
 

@@ -22,6 +22,8 @@ type Grant struct {
 	Elsewhere []string
 	// RedirectURI is the one of the consent, or "": the provider's present one.
 	RedirectURI string
+	// Sites is a [SiteList] as JSON, or nil.
+	Sites json.RawMessage
 	// Flow is the consent that it goes back to, or "".
 	Flow AuthorizationID
 	// ConsentedAt is when the consent was redeemed, to the second; zero if that is not known.
@@ -46,7 +48,7 @@ func OpenGrant(s Sealer, c *Connection) (Grant, error) {
 	return Grant{
 		Access: secret.New(g.AccessToken), Refresh: secret.New(g.RefreshToken), IDToken: secret.New(g.IDToken),
 		TokenType: g.TokenType, UserInfo: g.UserInfo, ClientID: g.ClientID, TokenEndpoint: g.TokenEndpoint,
-		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow, ConsentedAt: g.ConsentedAt, kept: &g,
+		Elsewhere: g.Elsewhere, RedirectURI: g.RedirectURI, Flow: g.Flow, ConsentedAt: g.ConsentedAt, Sites: g.Sites, kept: &g,
 	}, nil
 }
 
@@ -59,7 +61,8 @@ func SealGrant(s Sealer, c *Connection, g Grant) (seal.Value, error) {
 	}
 	plain.AccessToken, plain.RefreshToken, plain.IDToken = g.Access.Reveal(), g.Refresh.Reveal(), g.IDToken.Reveal()
 	plain.TokenType, plain.UserInfo, plain.ClientID, plain.TokenEndpoint = g.TokenType, g.UserInfo, g.ClientID, g.TokenEndpoint
-	plain.Elsewhere, plain.RedirectURI, plain.Flow, plain.ConsentedAt = g.Elsewhere, g.RedirectURI, g.Flow, g.ConsentedAt
+	plain.Elsewhere, plain.RedirectURI, plain.Flow = g.Elsewhere, g.RedirectURI, g.Flow
+	plain.ConsentedAt, plain.Sites = g.ConsentedAt, g.Sites
 	sealed, err := s.Seal(plain.form(), c.GrantPlace())
 	if err != nil {
 		return nil, Errorf(Internal, "sealing the grant of %s: %w", c.Ref, err)

@@ -154,6 +154,9 @@ func (b *Broker) rotate(ctx context.Context, mine Lease, client *oauth.Client, h
 	if p.Definition.AsksUserInfo(oauth.AtRefresh) {
 		next = b.withUserInfo(ctx, client, next)
 	}
+	if b.asksSites(p) && p.Definition.AsksSites(oauth.AtRefresh) {
+		next = b.withSites(ctx, client, next)
+	}
 	return next, nil
 }
 

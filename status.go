@@ -61,7 +61,7 @@ func (v *View) completed(ctx context.Context, f *Flow) (Authorization, error) {
 	if err != nil {
 		return Authorization{}, err
 	}
-	a.Token, a.Scopes = &token, token.Scopes
+	a.Token, a.Scopes, a.Sites = &token, token.Scopes, v.b.sitesOfToken(&token)
 	return a, nil
 }
 

@@ -173,6 +173,7 @@ const (
 	ActionToken          = "token"           // a token was handed out
 	ActionRefresh        = "refresh"         // a token was refreshed
 	ActionReauthorize    = "reauthorize"     // a grant was found dead
+	ActionSites          = "sites"           // a site was chosen, or sites have appeared or vanished
 	ActionDisconnect     = "disconnect"      // a connection was deleted
 	ActionProviderPut    = "provider.put"    // a provider was created or changed
 	ActionProviderDelete = "provider.delete" //

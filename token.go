@@ -127,7 +127,7 @@ func (v *View) handOut(h held, err error) (Token, error) {
 	v.b.uses.note(&h.Connection, v.b.now())
 	return Token{
 		Ref: h.Ref, Kind: h.Kind, Access: secret.New(h.grant.AccessToken), Username: h.grant.Username, Scopes: h.Scopes,
-		ExpiresAt: h.ExpiresAt, UserInfo: h.grant.UserInfo,
+		ExpiresAt: h.ExpiresAt, UserInfo: h.grant.UserInfo, Sites: h.grant.Sites,
 	}, nil
 }
 

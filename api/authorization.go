@@ -81,6 +81,8 @@ type AuthorizationContext struct {
 	UserInfo json.RawMessage `json:"user_info,omitempty"`
 	// ExpiresAt is when the token ends, if the provider said so. (Ours.)
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// Sites are those that the token reaches, where the provider has such and they are known. (Ours.)
+	Sites *SiteList `json:"sites,omitempty"`
 }
 
 // Failure says why an authorization failed.

@@ -61,4 +61,6 @@ type Connection struct {
 	ConsentedAt time.Time `json:"consented_at,omitzero"`
 	// ExpiresAt is when the present access token ends, if that is known. (Ours.)
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// Sites are those that the connection reaches, where its provider has such and they are known. (Ours.)
+	Sites *SiteList `json:"sites,omitempty"`
 }

@@ -23,10 +23,12 @@ type OAuth2Settings struct {
 	Scopes *ScopeRules `json:"scopes,omitempty"`
 	PKCE   *PKCE       `json:"pkce,omitempty"`
 
-	AuthorizeRequest          *RequestConfig `json:"authorize_request,omitempty"`
-	TokenRequest              *RequestConfig `json:"token_request,omitempty"`
-	RefreshRequest            *RequestConfig `json:"refresh_request,omitempty"`
-	UserInfoRequest           *UserInfo      `json:"user_info_request,omitempty"`
+	AuthorizeRequest *RequestConfig `json:"authorize_request,omitempty"`
+	TokenRequest     *RequestConfig `json:"token_request,omitempty"`
+	RefreshRequest   *RequestConfig `json:"refresh_request,omitempty"`
+	UserInfoRequest  *UserInfo      `json:"user_info_request,omitempty"`
+	// SitesRequest asks which sites a token reaches. (Ours.)
+	SitesRequest              *UserInfo      `json:"sites_request,omitempty"`
 	TokenIntrospectionRequest *Introspection `json:"token_introspection_request,omitempty"`
 	// RevokeRequest is sent when a connection is deleted. (Ours.)
 	RevokeRequest *RequestConfig `json:"revoke_request,omitempty"`
@@ -127,7 +129,7 @@ type RefreshPolicy struct {
 
 // ErrorRule recognises one failure in the provider's own dialect.
 type ErrorRule struct {
-	On          string `json:"on,omitempty" jsonschema:"enum=callback,enum=token,enum=refresh,enum=user_info"`
+	On          string `json:"on,omitempty" jsonschema:"enum=callback,enum=token,enum=refresh,enum=user_info,enum=sites"`
 	Status      int    `json:"status,omitempty"`
 	Code        string `json:"code,omitempty"`
 	Description string `json:"description,omitempty"`

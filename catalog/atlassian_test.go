@@ -53,6 +53,7 @@ func pointedAt(t *testing.T, base string) oauth.Definition {
 authorize_request: {endpoint: "`+base+`/authorize"}
 token_request: {endpoint: "`+base+`/oauth/token"}
 user_info_request: {endpoint: "`+base+`/me"}
+sites_request: {endpoint: "`+base+`/oauth/token/accessible-resources"}
 `), &over, yaml.WithKnownFields())
 	if err != nil {
 		t.Fatal(err)
@@ -251,6 +252,7 @@ func TestOverridingTheHostKeepsTheRest(t *testing.T) {
 	base, pointed := atlassian(t), pointedAt(t, "http://127.0.0.1:9100")
 	for path, endpoint := range map[string]*string{
 		"/authorize": &pointed.AuthorizeRequest.Endpoint, "/oauth/token": &pointed.TokenRequest.Endpoint, "/me": &pointed.UserInfoRequest.Endpoint,
+		"/oauth/token/accessible-resources": &pointed.SitesRequest.Endpoint,
 	} {
 		if *endpoint != "http://127.0.0.1:9100"+path {
 			t.Errorf("got %s, want the override", *endpoint)
@@ -260,6 +262,7 @@ func TestOverridingTheHostKeepsTheRest(t *testing.T) {
 		t.Errorf("got %v, want no problem", got)
 	}
 	pointed.AuthorizeRequest.Endpoint, pointed.TokenRequest.Endpoint = base.AuthorizeRequest.Endpoint, base.TokenRequest.Endpoint
+	pointed.SitesRequest.Endpoint = base.SitesRequest.Endpoint
 	pointed.UserInfoRequest.Endpoint = base.UserInfoRequest.Endpoint
 	if diff := cmp.Diff(base, pointed); diff != "" {
 		t.Errorf("beside the endpoints (-bundled +overridden):\n%s", diff)

@@ -157,6 +157,7 @@ func authorization(in *api.Authorization) keybearer.Authorization {
 			ExpiresAt: in.Context.ExpiresAt, UserInfo: json.RawMessage(in.Context.UserInfo),
 		}
 	}
+	out.Sites = siteList(in.Context.Sites)
 	if f := in.Failure; f != nil {
 		out.Failure = &keybearer.Error{Kind: keybearer.Kind(f.Name), Err: errors.New(f.Message)}
 	}

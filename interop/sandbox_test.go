@@ -78,4 +78,6 @@ const atlassianYAML = `
       endpoint: SANDBOX/oauth/token
     user_info_request:
       endpoint: SANDBOX/me
+    sites_request:
+      endpoint: SANDBOX/oauth/token/accessible-resources
 `

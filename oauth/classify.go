@@ -8,8 +8,8 @@ import (
 // ErrorRule recognises one failure in the provider's own dialect. All conditions that are set must
 // hold; the first rule that fits decides.
 type ErrorRule struct {
-	// On is where it happens: callback, token (code exchange), refresh, user_info. Empty: anywhere.
-	On string `yaml:"on,omitempty" json:"on,omitempty" jsonschema:"enum=callback,enum=token,enum=refresh,enum=user_info"`
+	// On is where it happens: callback, token (code exchange), refresh, user_info, sites. Empty: anywhere.
+	On string `yaml:"on,omitempty" json:"on,omitempty" jsonschema:"enum=callback,enum=token,enum=refresh,enum=user_info,enum=sites"`
 	// Status is the HTTP status of the answer.
 	Status int `yaml:"status,omitempty" json:"status,omitempty"`
 	// Code is the error code (RFC 6749 section 5.2), compared exactly.
@@ -55,7 +55,7 @@ func generalClass(e *Error, emptyBody bool) Class {
 		return Reconsent
 	case e.At == AtRefresh && (deadGrant(e) || e.Status == 400 && emptyBody): // Glewlwyd says nothing at all
 		return Reconsent
-	case e.At == AtUserInfo && (e.Status == 403 || e.Code == "insufficient_scope"): // RFC 6750 section 3.1
+	case (e.At == AtUserInfo || e.At == AtSites) && (e.Status == 403 || e.Code == "insufficient_scope"): // RFC 6750 section 3.1
 		return ScopeMissing
 	}
 	return Misconfigured

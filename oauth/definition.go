@@ -25,10 +25,12 @@ type Definition struct {
 	// PKCE is off by default for definitions of one's own, as the reference says.
 	PKCE PKCE `yaml:"pkce,omitempty" json:"pkce,omitzero"`
 
-	AuthorizeRequest          Request        `yaml:"authorize_request,omitempty" json:"authorize_request,omitzero"`
-	TokenRequest              Request        `yaml:"token_request,omitempty" json:"token_request,omitzero"`
-	RefreshRequest            *Request       `yaml:"refresh_request,omitempty" json:"refresh_request,omitempty"`
-	UserInfoRequest           *UserInfo      `yaml:"user_info_request,omitempty" json:"user_info_request,omitempty"`
+	AuthorizeRequest Request   `yaml:"authorize_request,omitempty" json:"authorize_request,omitzero"`
+	TokenRequest     Request   `yaml:"token_request,omitempty" json:"token_request,omitzero"`
+	RefreshRequest   *Request  `yaml:"refresh_request,omitempty" json:"refresh_request,omitempty"`
+	UserInfoRequest  *UserInfo `yaml:"user_info_request,omitempty" json:"user_info_request,omitempty"`
+	// SitesRequest asks which sites a token reaches, where a provider has such: Atlassian Cloud. (Ours.)
+	SitesRequest              *UserInfo      `yaml:"sites_request,omitempty" json:"sites_request,omitempty"`
 	TokenIntrospectionRequest *Introspection `yaml:"token_introspection_request,omitempty" json:"token_introspection_request,omitempty"`
 	// RevokeRequest is sent when a connection is deleted (RFC 7009). (Ours.)
 	RevokeRequest *Request `yaml:"revoke_request,omitempty" json:"revoke_request,omitempty"`

@@ -29,6 +29,7 @@ const (
 	AtToken         = "token"
 	AtRefresh       = "refresh"
 	AtUserInfo      = "user_info"
+	AtSites         = "sites"
 	AtIntrospection = "introspection"
 	AtRevocation    = "revocation"
 	// AtClientCredentials is where a service account asks for its token.
@@ -93,6 +94,8 @@ func doing(place string) string {
 		return "refreshing the token"
 	case AtUserInfo:
 		return "asking for user info"
+	case AtSites:
+		return "asking for the sites"
 	case AtIntrospection:
 		return "introspecting the token"
 	case AtRevocation:

@@ -42,6 +42,10 @@ func (d *Definition) fillServer() {
 		d.UserInfoRequest = new(*d.UserInfoRequest)
 		fill(&d.UserInfoRequest.Endpoint)
 	}
+	if d.SitesRequest != nil {
+		d.SitesRequest = new(*d.SitesRequest)
+		fill(&d.SitesRequest.Endpoint)
+	}
 	if d.TokenIntrospectionRequest != nil {
 		d.TokenIntrospectionRequest = new(*d.TokenIntrospectionRequest)
 		fill(&d.TokenIntrospectionRequest.Endpoint)
@@ -60,6 +64,9 @@ func (d *Definition) endpoints() []string {
 	}
 	if d.UserInfoRequest != nil {
 		all = append(all, d.UserInfoRequest.Endpoint)
+	}
+	if d.SitesRequest != nil {
+		all = append(all, d.SitesRequest.Endpoint)
 	}
 	if d.TokenIntrospectionRequest != nil {
 		all = append(all, d.TokenIntrospectionRequest.Endpoint)

@@ -23,6 +23,7 @@ func (d Definition) Override(over Definition) Definition {
 	d.TokenRequest = d.TokenRequest.override(over.TokenRequest)
 	d.RefreshRequest = overridePtr(d.RefreshRequest, over.RefreshRequest, Request.override)
 	d.UserInfoRequest = overridePtr(d.UserInfoRequest, over.UserInfoRequest, UserInfo.override)
+	d.SitesRequest = overridePtr(d.SitesRequest, over.SitesRequest, UserInfo.override)
 	d.TokenIntrospectionRequest = overridePtr(d.TokenIntrospectionRequest, over.TokenIntrospectionRequest, Introspection.override)
 	d.RevokeRequest = overridePtr(d.RevokeRequest, over.RevokeRequest, Request.override)
 	set(&d.Expiry.Default, over.Expiry.Default)

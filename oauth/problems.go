@@ -46,6 +46,9 @@ func (d *Definition) Problems(o Options) []Problem {
 	if u := d.UserInfoRequest; u != nil {
 		c.userInfo(*u)
 	}
+	if s := d.SitesRequest; s != nil {
+		c.sites(*s)
+	}
 	if i := d.TokenIntrospectionRequest; i != nil && i.on() {
 		c.introspection(*i)
 	}

@@ -120,6 +120,7 @@ auth:
         token_request: {endpoint: "${env:SANDBOX}/oauth/token"}
         refresh_request: {endpoint: "${env:SANDBOX}/oauth/token"}
         user_info_request: {endpoint: "${env:SANDBOX}/me"}
+        sites_request: {endpoint: "${env:SANDBOX}/oauth/token/accessible-resources"}
 `
 
 func lookup(vars map[string]string) func(string) (string, bool) {

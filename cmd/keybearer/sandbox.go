@@ -215,4 +215,5 @@ auth:
         authorize_request: {endpoint: %[2]s/authorize}
         token_request: {endpoint: %[2]s/oauth/token}
         user_info_request: {endpoint: %[2]s/me}
+        sites_request: {endpoint: %[2]s/oauth/token/accessible-resources}
 `

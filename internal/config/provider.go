@@ -26,6 +26,7 @@ func (c *checker) providers() {
 		}
 		if c.define(p, at) && p.Enabled {
 			c.definition(p, at)
+			c.scopes(p, at)
 		}
 		if p.Enabled {
 			c.client(p, at)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/atlassian"
 	"github.com/keybearer/keybearer/catalog"
 	"github.com/keybearer/keybearer/internal/audit"
 	"github.com/keybearer/keybearer/internal/config"
@@ -166,7 +167,7 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 	b := keybearer.Config{
 		Connections: e.store, Flows: e.store, Attempts: e.store, Providers: e.store, Keys: e.store,
 		Accounts: e.store, Sessions: e.store, Settings: e.store,
-		Sealer: sealer, Static: static, Catalog: catalog.Definition,
+		Sealer: sealer, Static: static, Catalog: catalog.Definition, Sites: atlassian.SiteRules{}, CheckScopes: doubtfulScopes,
 		HTTP:      e.egress,
 		AllowHTTP: cfg.API.Development, AllowSkip: cfg.API.Development,
 		PublicURL:      e.public,

@@ -89,6 +89,7 @@ func authorization(a keybearer.Authorization) api.Authorization {
 	}
 	if t := a.Token; t != nil {
 		out.Context.Token, out.Context.ExpiresAt = t.Access.Reveal(), t.ExpiresAt
+		out.Context.Sites = shownSites(a.Sites)
 		out.Context.Kind, out.Context.Username = string(t.Kind), t.Username
 		if bytes.HasPrefix(t.UserInfo, []byte("{")) { // strict clients take an object or nothing
 			out.Context.UserInfo = t.UserInfo

@@ -67,6 +67,7 @@ func connection(i *keybearer.ConnectionInfo) api.Connection {
 		ProviderID: string(i.Provider), ProviderType: i.ProviderType, ProviderDescription: i.ProviderDescription,
 		Scopes: i.Scopes, UserID: string(i.User),
 		CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt, ConsentedAt: i.ConsentedAt, ExpiresAt: i.ExpiresAt,
+		Sites: shownSites(i.Sites),
 	}
 	if json.Valid(i.UserInfo) {
 		out.ProviderUserInfo = i.UserInfo

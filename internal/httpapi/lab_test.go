@@ -271,7 +271,12 @@ func (l *lab) pending(user string) string {
 // consent lets a browser walk through an authorization, up to the verifier, and gives the flow id.
 func (l *lab) consent(id string) string {
 	l.t.Helper()
-	landing, err := l.browse(id)
+	return l.consentAt("hooli", id)
+}
+
+func (l *lab) consentAt(redirectID, id string) string {
+	l.t.Helper()
+	landing, err := l.browseTo(redirectID, id)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -284,6 +289,11 @@ func (l *lab) consent(id string) string {
 
 // browse plays the browser: to the provider and back.
 func (l *lab) browse(id string) (keybearer.Landing, error) {
+	l.t.Helper()
+	return l.browseTo("hooli", id)
+}
+
+func (l *lab) browseTo(redirectID, id string) (keybearer.Landing, error) {
 	l.t.Helper()
 	visitor := l.broker.Visitor(keybearer.NewBrowserSecret())
 	to, err := visitor.Begin(l.t.Context(), keybearer.AuthorizationID(id))
@@ -306,7 +316,7 @@ func (l *lab) browse(id string) (keybearer.Landing, error) {
 	}
 	q := back.Query()
 	return visitor.Complete(l.t.Context(), keybearer.Callback{
-		RedirectID: "hooli", State: secret.New(q.Get("state")), Code: secret.New(q.Get("code")),
+		RedirectID: redirectID, State: secret.New(q.Get("state")), Code: secret.New(q.Get("code")),
 		Error: q.Get("error"), ErrorDescription: q.Get("error_description"),
 	})
 }

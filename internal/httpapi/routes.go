@@ -9,7 +9,9 @@ import (
 )
 
 // routes is the table of everything that the door answers.
-func routes() []route {
+func routes() []route { return append(mostRoutes(), siteRoutes()...) }
+
+func mostRoutes() []route {
 	return []route{
 		takes(route{
 			method: http.MethodPost, path: "/v1/auth/authorize", id: "authorize", tag: "auth", once: true,

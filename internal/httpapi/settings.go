@@ -40,6 +40,7 @@ func editSettings(d *oauth.Definition, in api.OAuth2Settings) error {
 		editRequest("token_request", &d.TokenRequest, in.TokenRequest),
 		editOptional("refresh_request", &d.RefreshRequest, in.RefreshRequest, editRequest),
 		editOptional("user_info_request", &d.UserInfoRequest, in.UserInfoRequest, editUserInfo),
+		editOptional("sites_request", &d.SitesRequest, in.SitesRequest, editUserInfo),
 		editOptional("token_introspection_request", &d.TokenIntrospectionRequest, in.TokenIntrospectionRequest, editIntrospection),
 		editOptional("revoke_request", &d.RevokeRequest, in.RevokeRequest, editRequest),
 		editExpiry(d, in.Expiry),

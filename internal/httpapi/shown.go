@@ -25,6 +25,9 @@ func settings(d *oauth.Definition) api.OAuth2Settings {
 	if u := d.UserInfoRequest; u != nil {
 		out.UserInfoRequest = &api.UserInfo{RequestConfig: *request(&u.Request), Triggers: shownTriggers(u.Triggers)}
 	}
+	if s := d.SitesRequest; s != nil {
+		out.SitesRequest = &api.UserInfo{RequestConfig: *request(&s.Request), Triggers: shownTriggers(s.Triggers)}
+	}
 	if i := d.TokenIntrospectionRequest; i != nil {
 		out.TokenIntrospectionRequest = &api.Introspection{
 			RequestConfig: *request(&i.Request), Enabled: i.Enabled,
