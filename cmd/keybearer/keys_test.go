@@ -58,7 +58,7 @@ func sealedCommand(ts *testscript.TestScript, _ bool, args []string) {
 	flags := engineFlags{url: ts.Getenv(engineVariable)}
 	remote, err := flags.client(world{env: func(name string) (string, bool) { return ts.Getenv(name), true }})
 	ts.Check(err)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()

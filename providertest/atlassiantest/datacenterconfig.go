@@ -250,4 +250,5 @@ func (c *DataCenterConfig) since(jira, confluence, bitbucket [2]int) bool {
 func (c *DataCenterConfig) hasProvider() bool {
 	return c.since([2]int{8, 22}, [2]int{7, 17}, [2]int{7, 20})
 }
+
 func (c *DataCenterConfig) hasPATs() bool { return c.since([2]int{8, 14}, [2]int{7, 9}, [2]int{5, 5}) }
