@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 )
@@ -27,6 +28,29 @@ func TestPublishedClientsWorkWithTheEnginesToken(t *testing.T) {
 	if got := s.counts(t); got["redeemed"] != 1 || got["rotations"] != 0 {
 		t.Errorf("got %v, want one code and no refresh for all of them", got)
 	}
+}
+
+// TestPublishedClientsOfDataCenterWorkWithTheEnginesToken: the same of a server of one's own, in Python and over
+// the Model Context Protocol.
+func TestPublishedClientsOfDataCenterWorkWithTheEnginesToken(t *testing.T) {
+	t.Parallel()
+	s := startDataCenter(t, "jira")
+	e := startEngine(t, engineOptions{port: s.enginePort, providers: []providerConfig{{
+		env: []string{"LINK_SECRET=" + s.secret}, secrets: []string{s.secret},
+		yaml: fmt.Sprintf(dataCenterYAML, s.URL, "jira", sandboxLink),
+	}}})
+	app := clients()[2].start(t, e.URL, e.Key, "atlassian-data-center", appUser, "WRITE")
+	newPerson(t, "alice").consents(t, app.next(t, "please_complete").URL)
+	token := app.next(t, "completed").Token
+	e.guards(token)
+
+	with := []string{"HOST=" + s.URL, "ACCESS_TOKEN=" + token}
+	worksInJiraByPython(t, pythonDriver(t, with, "products.py", "jira"))
+	if me := does[anything](t, pythonDriver(t, with, "products.py", "api-jira"), "myself"); me["name"] != "alice" {
+		t.Errorf("atlassian-python-api is %v there, want alice", me["name"])
+	}
+	agent := startMCPAtlassian(t, "JIRA_URL="+s.URL, "JIRA_PERSONAL_TOKEN="+token)
+	agent.finds(t, "jira_get_issue", map[string]any{"issue_key": "TEA-1"}, "Warm the pots")
 }
 
 // TestTheEngineAndTheirOwnOAuth2ModeKeepApart: a client that refreshes by itself has a consent of its own,

@@ -99,40 +99,48 @@ func TestAtlassianPythonAPIWorksAtDataCenter(t *testing.T) {
 // TestMCPAtlassianWorksAtDataCenter speaks the Model Context Protocol with mcp-atlassian, as an agent does.
 func TestMCPAtlassianWorksAtDataCenter(t *testing.T) {
 	t.Parallel()
-	need(t, partPython)
 	jira, wiki := startSandbox(t, "--data-center", "jira"), startSandbox(t, "--data-center", "confluence", "--switch", "context_path=/wiki")
-	p := run(t, "mcp-atlassian", command{
-		path: strings.TrimSuffix(pythonBinary(t), "python") + "mcp-atlassian", dir: "python",
-		env: []string{
-			"JIRA_URL=" + jira.URL, "JIRA_PERSONAL_TOKEN=" + jira.pat(t), "CONFLUENCE_URL=" + wiki.URL + "/wiki", "CONFLUENCE_PERSONAL_TOKEN=" + wiki.pat(t),
-		},
-	})
-	asked := 0
-	ask := func(method string, params any) anything {
-		t.Helper()
-		asked++
-		p.tell(t, map[string]any{"jsonrpc": "2.0", "id": asked, "method": method, "params": params})
-		var answer anything
-		p.line(t, asked-1, &answer)
-		return answer
-	}
-	ask("initialize", map[string]any{
+	agent := startMCPAtlassian(t,
+		"JIRA_URL="+jira.URL, "JIRA_PERSONAL_TOKEN="+jira.pat(t), "CONFLUENCE_URL="+wiki.URL+"/wiki", "CONFLUENCE_PERSONAL_TOKEN="+wiki.pat(t))
+	agent.finds(t, "jira_get_issue", map[string]any{"issue_key": "TEA-1"}, "Warm the pots")
+	agent.finds(t, "jira_search", map[string]any{"jql": "project = TEA"}, "Order more oolong")
+	agent.finds(t, "jira_create_issue", map[string]any{"project_key": "TEA", "summary": "Taste", "issue_type": "Task"}, "TEA-4")
+	agent.finds(t, "confluence_get_page", map[string]any{"page_id": "98311"}, "How to pour")
+}
+
+// mcpAtlassian is a running mcp-atlassian.
+type mcpAtlassian struct {
+	*process
+	asked int
+}
+
+func startMCPAtlassian(t *testing.T, env ...string) *mcpAtlassian {
+	t.Helper()
+	need(t, partPython)
+	m := &mcpAtlassian{process: run(t, "mcp-atlassian", command{
+		path: strings.TrimSuffix(pythonBinary(t), "python") + "mcp-atlassian", dir: "python", env: env,
+	})}
+	m.asks(t, "initialize", map[string]any{
 		"protocolVersion": "2025-06-18", "capabilities": map[string]any{}, "clientInfo": map[string]string{"name": "interop", "version": "1"},
 	})
-	p.tell(t, map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
-	for _, tool := range []struct {
-		name      string
-		arguments map[string]any
-		want      string
-	}{
-		{"jira_get_issue", map[string]any{"issue_key": "TEA-1"}, "Warm the pots"},
-		{"jira_search", map[string]any{"jql": "project = TEA"}, "Order more oolong"},
-		{"jira_create_issue", map[string]any{"project_key": "TEA", "summary": "Taste", "issue_type": "Task"}, "TEA-4"},
-		{"confluence_get_page", map[string]any{"page_id": "98311"}, "How to pour"},
-	} {
-		answer := ask("tools/call", map[string]any{"name": tool.name, "arguments": tool.arguments})
-		if said := text(answer); answer.at("result", "isError") == true || !strings.Contains(said, tool.want) {
-			t.Errorf("%s: got %s, want %q in it", tool.name, said, tool.want)
-		}
+	m.tell(t, map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
+	return m
+}
+
+func (m *mcpAtlassian) asks(t *testing.T, method string, params any) anything {
+	t.Helper()
+	m.asked++
+	m.tell(t, map[string]any{"jsonrpc": "2.0", "id": m.asked, "method": method, "params": params})
+	var answer anything
+	m.line(t, m.asked-1, &answer)
+	return answer
+}
+
+// finds calls a tool, and wants a text in what it says.
+func (m *mcpAtlassian) finds(t *testing.T, tool string, arguments map[string]any, want string) {
+	t.Helper()
+	answer := m.asks(t, "tools/call", map[string]any{"name": tool, "arguments": arguments})
+	if said := text(answer); answer.at("result", "isError") == true || !strings.Contains(said, want) {
+		t.Errorf("%s: got %s, want %q in it", tool, said, want)
 	}
 }

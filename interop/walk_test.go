@@ -169,7 +169,7 @@ func (w *walk) enters(t *testing.T, command string) {
 	t.Helper()
 	command = ellipsis.ReplaceAllStringFunc(command, func(beginning string) string {
 		beginning = strings.TrimSuffix(beginning, "…")
-		values := regexp.MustCompile(regexp.QuoteMeta(beginning)+`[A-Za-z0-9._-]+`).FindAllString(strings.Join(w.printed, "\n"), -1)
+		values := regexp.MustCompile(regexp.QuoteMeta(beginning)+`[A-Za-z0-9._:/-]+`).FindAllString(strings.Join(w.printed, "\n"), -1)
 		if len(values) == 0 {
 			t.Fatalf("nothing that was printed begins with %q, for: %s", beginning, command)
 		}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Without PKG: measures the built program from outside, beside a bare handler, and prints ratios (bench/).
+# Without PKG: measures the built program from outside, beside a bare handler, and prints ratios (bench/); then what a living
+# token costs in a Go program, and how much the sandbox answers.
 # With PKG: the Go benchmarks of those packages that match BENCH, for BENCHTIME each, one package after the other.
 # `bench.sh short` only proves that both run: such figures mean nothing.
 . "$(dirname "$0")/lib.sh"
@@ -34,6 +35,7 @@ if [ "${1:-}" = short ]; then
   go run ./bench -short "${without[@]}"
 elif [ "${PKG:-./...}" = ./... ]; then
   go run ./bench
+  benchmarks "./atlassian ./providertest/atlassiantest" -bench 'Token|Sandbox' -benchtime 3s
 else
   benchmarks "$PKG" -bench "${BENCH:-.}" -benchtime "${BENCHTIME:-1s}"
 fi
