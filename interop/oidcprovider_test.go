@@ -147,4 +147,6 @@ const hooliYAML = `
       triggers:
         on_token_grant: true
         on_token_refresh: true
+    refresh:
+      ahead: never
 `
