@@ -36,7 +36,7 @@ func openServerRoom(t *testing.T, c atlassiantest.DataCenterConfig) *serverRoom 
 	r := &serverRoom{t: t, clock: newClock(), store: keybearer.NewMemory(), ring: keyring(t, "k"), public: "https://keys.example.com"}
 	link := atlassiantest.DefaultLink()
 	link.Redirects = []string{r.public + "/api/v1/oauth/jira/callback"}
-	c.Links, c.Clock, c.ContextPath = []atlassiantest.Link{link}, r.clock.Now, "/work/jira"
+	c.Links, c.Clock, c.ContextPath = []atlassiantest.Link{link}, r.clock.Now, "/tea/jira"
 	c.BaseHTTPS, c.RedirectHTTPS = true, true
 	r.jira = atlassiantest.StartDataCenterTLS(t, c)
 	r.jira.Approve("")

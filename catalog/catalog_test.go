@@ -39,7 +39,7 @@ func TestEveryDefinitionIsReadAndSound(t *testing.T) {
 func installations(d *oauth.Definition) []oauth.Definition {
 	var settings oauth.Definition
 	if strings.HasPrefix(d.TokenRequest.Endpoint, "{{server_url}}/") {
-		settings.ServerURL = "https://tools.example.com/work/"
+		settings.ServerURL = "https://tools.example.com/tea/"
 	}
 	if len(d.Products) == 0 {
 		return []oauth.Definition{settings}

@@ -79,7 +79,7 @@ func (i *instance) connect(scopes ...string) oauth.TokenResponse {
 func TestDataCenterFromConsentToRefresh(t *testing.T) {
 	for product, key := range map[string]string{atlassiantest.Jira: "emailAddress", atlassiantest.Confluence: "userKey"} {
 		t.Run(product, func(t *testing.T) {
-			i := newInstance(t, atlassiantest.DataCenterConfig{Product: product, ContextPath: "/work/" + product, RefreshRedirect: "required"})
+			i := newInstance(t, atlassiantest.DataCenterConfig{Product: product, ContextPath: "/tea/" + product, RefreshRedirect: "required"})
 			first := i.connect("READ", "WRITE")
 			if got := strings.Join(first.Scopes, " "); got != "READ WRITE" || first.ExpiresAt.Sub(first.IssuedAt) != time.Hour || len(first.Warnings) > 0 {
 				t.Errorf("got the scopes %s for %s, warnings %q", got, first.ExpiresAt.Sub(first.IssuedAt), first.Warnings)
