@@ -128,6 +128,9 @@ type Status struct {
 	// ExpiresAt is when the access token ends. Refreshes says whether it is renewed then.
 	ExpiresAt time.Time
 	Refreshes bool
+	// ConsentedAt is when somebody consented, to the second; zero if that is not known, as after a move. An
+	// earlier text of Atlassian's ends every grant of Cloud 365 days later.
+	ConsentedAt time.Time
 }
 
 // Status reads what is stored. Nobody is asked, so a grant that was taken back counts as connected:
@@ -140,9 +143,13 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	g, err := keybearer.OpenGrant(c.rows.sealer, &row)
+	if err != nil {
+		return Status{}, err
+	}
 	return Status{
 		Connected: row.State == keybearer.ConnectionActive, Reason: row.Reason, Scopes: row.Scopes,
-		ExpiresAt: row.ExpiresAt, Refreshes: row.Refreshable,
+		ExpiresAt: row.ExpiresAt, Refreshes: row.Refreshable, ConsentedAt: g.ConsentedAt,
 	}, nil
 }
 

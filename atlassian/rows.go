@@ -107,7 +107,7 @@ func (r *rows) connection(s *state) (keybearer.Connection, error) {
 	var err error
 	c.Grant, err = keybearer.SealGrant(r.sealer, &c, keybearer.Grant{
 		Access: secret.New(s.token), Refresh: secret.New(s.refresh), TokenType: o.Type,
-		ClientID: o.Client, TokenEndpoint: o.Endpoint, RedirectURI: o.Redirect, Flow: o.Consent,
+		ClientID: o.Client, TokenEndpoint: o.Endpoint, RedirectURI: o.Redirect, Flow: o.Consent, ConsentedAt: o.Consented,
 	})
 	return c, err
 }
@@ -123,7 +123,7 @@ func (r *rows) take(s *state, c *keybearer.Connection) error {
 	*o = ours{
 		Of: s.mark(), ID: c.ID, Version: c.Version, State: c.State, Reason: c.Reason, Issued: c.IssuedAt,
 		Created: c.CreatedAt, Updated: c.UpdatedAt, Type: g.TokenType,
-		Client: g.ClientID, Endpoint: g.TokenEndpoint, Redirect: g.RedirectURI, Consent: g.Flow, Logins: o.Logins, Turn: o.Turn,
+		Client: g.ClientID, Endpoint: g.TokenEndpoint, Redirect: g.RedirectURI, Consent: g.Flow, Consented: g.ConsentedAt, Logins: o.Logins, Turn: o.Turn,
 	}
 	if c.Rotation.Open() {
 		o.Rotation = &c.Rotation

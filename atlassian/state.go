@@ -53,9 +53,11 @@ type ours struct {
 	Endpoint string                    `json:"token_endpoint,omitempty"`
 	Redirect string                    `json:"redirect_uri,omitempty"`
 	Consent  keybearer.AuthorizationID `json:"consent,omitempty"`
-	Rotation *keybearer.Rotation       `json:"rotation,omitempty"`
-	Logins   []login                   `json:"logins,omitempty"`
-	Turn     turn                      `json:"turn,omitzero"`
+	// Consented is when that was: Atlassian is said to end a grant a year later, however busy it is.
+	Consented time.Time           `json:"consented,omitzero"`
+	Rotation  *keybearer.Rotation `json:"rotation,omitempty"`
+	Logins    []login             `json:"logins,omitempty"`
+	Turn      turn                `json:"turn,omitzero"`
 }
 
 var errNoState = errors.New("what is stored is no JSON object, and so not the state of a client: " +

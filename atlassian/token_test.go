@@ -115,6 +115,20 @@ func TestRefreshTokenStaysWhereNoneComes(t *testing.T) {
 	}
 }
 
+func TestDateOfTheConsentOutlivesRefreshes(t *testing.T) {
+	d := atCloud(t, nil)
+	consented := d.clock.Now()
+	d.connect()
+	for range 3 {
+		d.clock.Advance(24 * time.Hour)
+		d.token()
+	}
+	status, err := d.client.Status(t.Context())
+	if err != nil || !status.ConsentedAt.Equal(consented.Truncate(time.Second)) || d.rotations() != 3 {
+		t.Errorf("got %+v, %v after %d refreshes; want the consent of %v", status, err, d.rotations(), consented)
+	}
+}
+
 func TestAnswerWithoutLifetimeMeansAnHour(t *testing.T) {
 	for _, fault := range []string{"expires_missing", "expires_string", "expires_zero"} {
 		d := atCloud(t, nil)
