@@ -21,6 +21,8 @@ const (
 	// PersonalAccessToken is sent as Bearer: those of Data Center, and Bitbucket's access tokens of a repository,
 	// project or workspace.
 	PersonalAccessToken ConnectionKind = "personal_access_token"
+	// APIKey is a key that is presented as the provider's definition says (api.header): OpenAI, Anthropic.
+	APIKey ConnectionKind = "api_key"
 	// ServiceAccount is an id and a secret, with which tokens are asked for (RFC 6749 section 4.4).
 	ServiceAccount ConnectionKind = "service_account"
 )

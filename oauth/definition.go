@@ -35,6 +35,8 @@ type Definition struct {
 	// RevokeRequest is sent when a connection is deleted (RFC 7009). (Ours.)
 	RevokeRequest *Request `yaml:"revoke_request,omitempty" json:"revoke_request,omitempty"`
 
+	// API says where the provider's API is, for a proxy. (Ours.)
+	API API `yaml:"api,omitempty" json:"api,omitzero"`
 	// Expiry says what holds when an answer does not. (Ours.)
 	Expiry Expiry `yaml:"expiry,omitempty" json:"expiry,omitzero"`
 	// Refresh is the policy of refreshing. (Ours.)
