@@ -65,6 +65,8 @@ func run(ctx context.Context, args []string, w world) int {
 	root.AddCommand(
 		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), keysCommand(w),
 		providerCommand(w), connectionCommand(w), doctorCommand(w),
+		loginCommand(w), logoutCommand(w), listCommand(w), getCommand(w), exportCommand(w), inspectCommand(w), setDefaultCommand(w),
+		revokeCommand(w), removeCommand(w), whoamiCommand(w), logCommand(w),
 		backupCommand(w), restoreCommand(w), migrateCommand(w), versionCommand(w),
 	)
 	for _, group := range append(root.Commands(), root) {
