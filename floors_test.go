@@ -39,6 +39,7 @@ func floors() map[string]int {
 		"catalog":           3,
 		"client":            3,
 		"internal/audit":    3,
+		"internal/policy":   3,
 		"internal/sqlstore": 3,
 		"storetest":         3,
 
@@ -52,6 +53,7 @@ func floors() map[string]int {
 		"internal/jsonpath":     0,
 		"internal/password":     0,
 		"internal/postgrestest": 0,
+		"internal/yamlpos":      0,
 		"providertest":          0,
 		"seal":                  0,
 
