@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -132,6 +133,9 @@ func set(v reflect.Value, text string, k key) string {
 	length := utf8.RuneCountInString(text)
 	switch {
 	case len(k.enum) > 0 && !slices.Contains(k.enum, text):
+		if meant := synonym(text); slices.Contains(k.enum, meant) {
+			return fmt.Sprintf("is not known; did you mean %q? allowed: %s", meant, strings.Join(k.enum, ", "))
+		}
 		return "is not known" + yamlpos.Choices(text, k.enum)
 	case length < k.minLength:
 		return "is empty; a value is needed"
@@ -139,6 +143,21 @@ func set(v reflect.Value, text string, k key) string {
 		return fmt.Sprintf("is too long; allowed: at most %d characters", k.maxLength)
 	}
 	v.SetString(text)
+	return ""
+}
+
+// synonym is the verdict that people mean who know the words of other tools.
+func synonym(word string) string {
+	switch strings.ToLower(word) {
+	case "deny", "block", "reject", "forbid", "drop":
+		return string(Refuse)
+	case "permit", "accept":
+		return string(Allow)
+	case "prompt", "confirm", "approve":
+		return string(Ask)
+	case "passthrough", "pass", "bypass":
+		return string(Tunnel)
+	}
 	return ""
 }
 

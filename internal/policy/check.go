@@ -16,6 +16,7 @@ import (
 type checker struct {
 	*binder
 	policy *Policy
+	cited  []string // how sentences call each rule
 }
 
 func (c *checker) all() {
@@ -28,13 +29,23 @@ func (c *checker) all() {
 	for i := range p.file.Rules {
 		path := fmt.Sprintf("rules[%d]", i)
 		c.name(path, p.file.Rules[i].Name, seen)
-		p.rules = append(p.rules, c.rule(path, i))
+		c.add(c.rule(path, i))
 	}
-	if len(p.rules) == 0 && c.places["rules"] != nil && !c.failed["rules"] {
+	if len(p.file.Rules) == 0 && c.places["rules"] != nil && !c.failed["rules"] {
 		c.doubt(c.places["rules"], "rules", "there is no rule, so everything that a connection serves is refused")
 	}
 	if !c.problems.Failed() {
 		c.reachable()
+	}
+}
+
+func (c *checker) add(r rule) {
+	c.cited = append(c.cited, r.cited)
+	if r.served() {
+		c.policy.served = append(c.policy.served, r)
+	}
+	if r.unserved() {
+		c.policy.unserved = append(c.policy.unserved, r)
 	}
 }
 
@@ -76,6 +87,9 @@ func (c *checker) rule(path string, i int) rule {
 	r.connections = list(c, path+".connections", written.Connections, readConnection)
 	r.hosts = list(c, path+".hosts", written.Hosts, readHostPattern)
 	r.methods = list(c, path+".methods", written.Methods, readMethod)
+	for _, method := range r.methods {
+		r.usual |= usualMethod(method)
+	}
 	r.paths = list(c, path+".paths", written.Paths, readPathPattern)
 	if written.Rate != "" {
 		var fault string

@@ -16,10 +16,10 @@ import (
 	"github.com/keybearer/keybearer/internal/policy"
 )
 
-// Each file of testdata is a policy and, below ---, requests with what becomes of them: run, connection (-
+// Each file of testdata/corpus is a policy and, below ---, requests with what becomes of them: run, connection (-
 // if none serves the host), method (- for a tunnel), host, path, and the verdict with its rule.
 func TestCorpus(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txt")
+	paths, err := filepath.Glob("testdata/corpus/*.txt")
 	if err != nil || len(paths) < 5 {
 		t.Fatalf("the corpus: %v, %v", paths, err)
 	}

@@ -69,9 +69,11 @@ type Policy struct {
 	name   string // how sentences call the file
 	tunnel bool   // unmatched hosts
 	line   int    // of unmatched_hosts, or 0
-	rules  []rule
-	reads  []reading
-	fault  string // why the file cannot be used; then nothing goes on
+	// The rules that can be about hosts that a connection serves, and about others, each in their order.
+	served, unserved []rule
+
+	reads []reading
+	fault string // why the file cannot be used; then nothing goes on
 }
 
 // File is what was read. It is the caller's to read, not to change.
@@ -86,6 +88,7 @@ func (p *Policy) File() File {
 type question struct {
 	*Request
 	method     string // in capitals: servers are known to take post for POST
+	usual      methodSet
 	connection string
 	host       host
 	hidden     bool // a tunnel, in which nothing can be seen
@@ -117,13 +120,19 @@ func (p *Policy) Decide(request Request) Decision {
 	}
 	var ok bool
 	if q.host, ok = readHost(request.Host); !ok {
+		q.host = host{}
 		return p.refuse(&q, nil, p.name+" cannot be held against this host: write it as a name of DNS in ASCII, or as an address")
 	}
 	if q.hidden && request.Matched {
 		return p.refuse(&q, nil, "a request to a host that a connection serves is judged by its method, and this one has none")
 	}
-	for i := range p.rules {
-		r := &p.rules[i]
+	q.usual = usualMethod(q.method)
+	rules := p.unserved
+	if q.Matched {
+		rules = p.served
+	}
+	for i := range rules {
+		r := &rules[i]
 		switch r.about(&q) {
 		case meets:
 			return p.apply(r, &q)

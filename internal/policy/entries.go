@@ -9,11 +9,11 @@ import (
 
 // The readers of a rule's entries. What each answers goes on after the entry, and is "" for a good one.
 
-func readRun(written string) (string, string) {
+func readRun(written string) (word, string) {
 	if strings.ContainsFunc(written, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(written) != written {
-		return "", "is not the name of a run: it has blanks around it or characters that cannot be seen"
+		return word{}, "is not the name of a run: it has blanks around it or characters that cannot be seen"
 	}
-	return written, ""
+	return newWord(written), ""
 }
 
 func readConnection(written string) (connectionPattern, string) {
@@ -22,11 +22,11 @@ func readConnection(written string) (connectionPattern, string) {
 	case provider == "" || strings.ContainsFunc(provider, notInProvider):
 		return connectionPattern{}, "does not begin with a provider; allowed: its id (lower-case letters, digits, underscore, hyphen, and * for any of them), alone or with the connection's name, as in atlassian/work"
 	case !named:
-		return connectionPattern{provider, "*"}, ""
+		return connectionPattern{newWord(provider), newWord("*")}, ""
 	case name == "" || strings.ContainsFunc(name, notInName):
 		return connectionPattern{}, "has no name of a connection behind the slash; allowed: letters, digits, dot, underscore, hyphen, and * for any of them; the one without a name is called " + unnamed
 	}
-	return connectionPattern{provider, name}, ""
+	return connectionPattern{newWord(provider), newWord(name)}, ""
 }
 
 func notInProvider(r rune) bool {
@@ -78,27 +78,27 @@ func near(written string, known []string) string {
 func readPathPattern(written string) (glob, string) {
 	switch {
 	case !strings.HasPrefix(written, "/"):
-		return nil, "does not begin with a slash; hosts stand in hosts"
+		return glob{}, "does not begin with a slash; hosts stand in hosts"
 	case strings.ContainsAny(written, "?#"):
-		return nil, "goes beyond a path; queries and fragments are not compared"
+		return glob{}, "goes beyond a path; queries and fragments are not compared"
 	case strings.ContainsAny(written, "{}"):
-		return nil, "has braces, which stand for nothing here; write * for one segment"
+		return glob{}, "has braces, which stand for nothing here; write * for one segment"
 	case strings.ContainsAny(written, `^[]|\`) || strings.Contains(written, ".*") && strings.HasSuffix(written, "$"):
-		return nil, "looks like a regular expression; allowed: * for one segment or a part of one, ** for any number of segments"
+		return glob{}, "looks like a regular expression; allowed: * for one segment or a part of one, ** for any number of segments"
 	}
 	r := readPath(written)
 	switch {
 	case r.fault != "":
-		return nil, "can never be met: " + r.fault + ", and such paths are refused"
+		return glob{}, "can never be met: " + r.fault + ", and such paths are refused"
 	case r.count > 1:
-		return nil, "has dot segments or doubled slashes, which are removed before paths are compared; write " + yamlpos.Quoted(r.ways[r.count-1])
+		return glob{}, "has dot segments or doubled slashes, which are removed before paths are compared; write " + yamlpos.Quoted(r.ways[r.count-1])
 	case r.ways[0] != trimSlash(written):
-		return nil, "is written in another form than it is compared in; write " + yamlpos.Quoted(r.ways[0])
+		return glob{}, "is written in another form than it is compared in; write " + yamlpos.Quoted(r.ways[0])
 	}
 	g := newGlob(r.ways[0])
-	for _, segment := range g {
-		if strings.Contains(segment, "**") && segment != "**" {
-			return nil, "has ** within a segment; write * there, and ** between slashes for any number of segments"
+	for _, segment := range g.segments {
+		if strings.Contains(segment.pattern, "**") && segment.pattern != "**" {
+			return glob{}, "has ** within a segment; write * there, and ** between slashes for any number of segments"
 		}
 	}
 	return g, ""

@@ -13,7 +13,10 @@ func ReadHost(raw string) (name, port string, ok bool) {
 }
 
 // FitsPath compares a pattern with a path in its normal form.
-func FitsPath(pattern, path string) bool { return newGlob(pattern).fits(path) }
+func FitsPath(pattern, path string) bool {
+	g := newGlob(pattern)
+	return g.fits(path)
+}
 
 // Buckets is how many a Limiter remembers.
 func (l *Limiter) Buckets() int { return len(l.buckets) }

@@ -97,7 +97,7 @@ type hostPattern struct {
 	below bool // all hosts below the name, not itself; "" stands for all there are
 }
 
-func (p hostPattern) fits(h host) bool {
+func (p *hostPattern) fits(h *host) bool {
 	if p.port != "" && p.port != h.port && !(h.port == "" && p.port == httpsPort) {
 		return false
 	}
@@ -107,8 +107,8 @@ func (p hostPattern) fits(h host) bool {
 	case p.name == "":
 		return true
 	}
-	rest, ok := strings.CutSuffix(h.name, p.name)
-	return ok && strings.HasSuffix(rest, ".")
+	dot := len(h.name) - len(p.name) - 1
+	return dot > 0 && h.name[dot] == '.' && h.name[dot+1:] == p.name
 }
 
 // readHostPattern reads one entry; the answer goes on after it, and says what it is not.

@@ -171,7 +171,13 @@ func trimSlash(path string) string { return strings.TrimSuffix(path, "/") }
 
 // plain reports what stands in a path as it is: pchar of RFC 3986 without the semicolon, and the slash.
 func plain(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c != ';' && strings.IndexByte("/-._~!$&'()*+,=:@", c) >= 0
+	const (
+		digits  = (1<<10 - 1) << '0'
+		letters = (1<<26-1)<<('A'-64) | (1<<26-1)<<('a'-64)
+		low     = digits | 1<<'/' | 1<<'-' | 1<<'.' | 1<<'!' | 1<<'$' | 1<<'&' | 1<<'\'' | 1<<'(' | 1<<')' | 1<<'*' | 1<<'+' | 1<<',' | 1<<':' | 1<<'='
+		high    = letters | 1<<('_'-64) | 1<<('~'-64) | 1<<('@'-64)
+	)
+	return c < 64 && uint64(low)>>c&1 == 1 || c >= 64 && c < 128 && uint64(high)>>(c-64)&1 == 1
 }
 
 func isHex(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }

@@ -13,7 +13,7 @@ func (c *checker) reachable() {
 		for j, above := range rules[:i] {
 			if covers(above, below) {
 				c.doubt(c.places[fmt.Sprintf("rules[%d]", i)], fmt.Sprintf("rules[%d]", i), "no request comes to this rule: "+
-					c.policy.rules[j].cited+" fits all that this one fits, and the first that fits decides")
+					c.cited[j]+" fits all that this one fits, and the first that fits decides")
 				break
 			}
 		}

@@ -31,43 +31,33 @@ func knownReads() []reading {
 // onlyReads reports whether a request changes nothing at the upstream, as far as HTTP promises and the
 // exceptions tell.
 func (p *Policy) onlyReads(q *question) bool {
+	post := q.method == "POST"
+	if q.Upgrade || !post && q.method != "GET" && q.method != "HEAD" && q.method != "OPTIONS" {
+		return false
+	}
 	listed := false
 	for i := range p.reads {
 		x := &p.reads[i]
-		if !x.host.fits(q.host) {
+		if !post && !x.get || !x.host.fits(&q.host) {
 			continue
 		}
-		ok := x.lists(q)
+		ok := x.lists(q.path())
 		if x.get && !ok {
 			return false
 		}
 		listed = listed || ok
 	}
-	switch q.method {
-	case "GET", "HEAD", "OPTIONS":
-		return !q.Upgrade
-	case "POST":
-		return listed && !q.Upgrade
-	}
-	return false
+	return listed || !post
 }
 
 // lists reports whether a path is among those that read, in each of its readings.
-func (x *reading) lists(q *question) bool {
-	path := q.path()
-	if path.fault != "" {
-		return false
-	}
+func (x *reading) lists(path *readings) bool {
 	for _, way := range path.ways[:path.count] {
-		met := false
-		for _, g := range x.paths {
-			met = met || g.fits(way)
-		}
-		if !met {
+		if !fitsAny(x.paths, way) {
 			return false
 		}
 	}
-	return true
+	return path.fault == ""
 }
 
 func anyHost() hostPattern { return hostPattern{below: true} }

@@ -7,10 +7,11 @@ import (
 
 // rule is a rule of the file, ready to be compared with requests.
 type rule struct {
-	runs        []string
+	runs        []word
 	connections []connectionPattern
 	hosts       []hostPattern
 	methods     []string
+	usual       methodSet // of methods: those that have a bit
 	paths       []glob
 	readOnly    bool
 	limit       *limit // nil: none
@@ -23,11 +24,7 @@ type rule struct {
 
 // connectionPattern is one entry of a rule's connections.
 type connectionPattern struct {
-	provider, name string // name is "*" where the entry names the provider alone
-}
-
-func (p connectionPattern) fits(provider, name string) bool {
-	return fits(p.provider, provider) && (p.name == "*" || fits(p.name, name))
+	provider, name word // name is * where the entry names the provider alone
 }
 
 // answer is what comparing a rule with a request comes to.
@@ -40,22 +37,22 @@ const (
 	unclear               // it is about paths, and this one can be read in more than one way
 )
 
-// about compares the rule with a request. What costs least comes first.
+// served reports whether the rule can be about hosts that a connection serves.
+func (r *rule) served() bool { return r.verdict != Tunnel }
+
+// unserved reports whether it can be about those that none serves.
+func (r *rule) unserved() bool { return len(r.hosts) > 0 && len(r.connections) == 0 }
+
+// about compares the rule with a request, if it can be about such hosts. What costs least comes first.
 func (r *rule) about(q *question) answer {
 	switch {
-	case r.verdict == Tunnel && q.Matched:
+	case len(r.methods) > 0 && !q.hidden && !r.forMethod(q):
 		return other
-	case len(r.hosts) == 0 && !q.Matched:
+	case len(r.hosts) > 0 && !r.forHost(q):
 		return other
-	case len(r.connections) > 0 && !q.Matched:
-		return other
-	case len(r.methods) > 0 && !q.hidden && !slices.Contains(r.methods, q.method):
-		return other
-	case len(r.hosts) > 0 && !slices.ContainsFunc(r.hosts, func(p hostPattern) bool { return p.fits(q.host) }):
+	case len(r.runs) > 0 && !r.forRun(q):
 		return other
 	case len(r.connections) > 0 && !r.forConnection(q):
-		return other
-	case len(r.runs) > 0 && !slices.ContainsFunc(r.runs, func(p string) bool { return fits(p, q.Run) }):
 		return other
 	case q.hidden && (len(r.methods) > 0 || len(r.paths) > 0 || r.readOnly):
 		return hidden
@@ -65,8 +62,61 @@ func (r *rule) about(q *question) answer {
 	return r.aboutPath(q.path())
 }
 
+// methodSet has a bit for each of the methods that nearly every request has.
+type methodSet uint8
+
+func usualMethod(method string) methodSet {
+	switch method {
+	case "GET":
+		return 1
+	case "POST":
+		return 2
+	case "PUT":
+		return 4
+	case "DELETE":
+		return 8
+	case "PATCH":
+		return 16
+	case "HEAD":
+		return 32
+	case "OPTIONS":
+		return 64
+	}
+	return 0
+}
+
+func (r *rule) forMethod(q *question) bool {
+	if q.usual != 0 {
+		return r.usual&q.usual != 0
+	}
+	return slices.Contains(r.methods, q.method)
+}
+
+func (r *rule) forHost(q *question) bool {
+	for i := range r.hosts {
+		if r.hosts[i].fits(&q.host) {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *rule) forConnection(q *question) bool {
-	return slices.ContainsFunc(r.connections, func(p connectionPattern) bool { return p.fits(string(q.Provider), q.connection) })
+	for i := range r.connections {
+		if p := &r.connections[i]; p.provider.fits(string(q.Provider)) && p.name.fits(q.connection) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *rule) forRun(q *question) bool {
+	for i := range r.runs {
+		if r.runs[i].fits(q.Run) {
+			return true
+		}
+	}
+	return false
 }
 
 // aboutPath is meets or other where all readings of the path agree.
@@ -76,7 +126,7 @@ func (r *rule) aboutPath(path *readings) answer {
 	}
 	met := 0
 	for _, way := range path.ways[:path.count] {
-		if slices.ContainsFunc(r.paths, func(g glob) bool { return g.fits(way) }) {
+		if fitsAny(r.paths, way) {
 			met++
 		}
 	}
