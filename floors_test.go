@@ -41,6 +41,7 @@ func floors() map[string]int {
 		"client":            3,
 		"internal/audit":    3,
 		"internal/datakey":  3,
+		"internal/policy":   3,
 		"internal/sqlstore": 3,
 		"storetest":         3,
 
@@ -54,6 +55,7 @@ func floors() map[string]int {
 		"internal/jsonpath":     0,
 		"internal/password":     0,
 		"internal/postgrestest": 0,
+		"internal/yamlpos":      0,
 		"providertest":          0,
 		"seal":                  0,
 

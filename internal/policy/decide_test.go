@@ -1,0 +1,145 @@
+package policy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/keybearer/keybearer/internal/policy"
+)
+
+// The sentences are read by people and agents, and say where to look.
+func TestReasons(t *testing.T) {
+	p := parse(t, `version: 1
+unmatched_hosts: refuse
+rules:
+  - name: reads
+    runs: [reader]
+    read_only: true
+  - name: never delete
+    methods: [DELETE]
+    verdict: refuse
+  - hosts: [api.example.com]
+    paths: [/open/**]
+    verdict: allow
+  - connections: [atlassian]
+    verdict: ask
+  - hosts: [db.internal]
+    methods: [GET]
+    verdict: ask
+`)
+	for _, c := range []struct{ request, want string }{
+		{"reader github POST api.github.com /user", "the policy refuses POST at api.github.com: rule `reads` of policy.yaml line 4 lets through only what reads"},
+		{"x github DELETE api.github.com /user", "the policy refuses DELETE at api.github.com: rule `never delete` of policy.yaml line 7"},
+		{"x github DELETE api.github.com:8443 /user", "the policy refuses DELETE at api.github.com port 8443: rule `never delete` of policy.yaml line 7"},
+		{"x github GET api.github.com /user", "the policy refuses GET at api.github.com: no rule of policy.yaml allows it; whoever may change that file can add one"},
+		{"x mine GET api.example.com /open/x", "rule 3 of policy.yaml line 10 allows it"},
+		{"x mine GET api.example.com /open%2fx", "the policy refuses GET at api.example.com: the path can be read in more than one way (it has an encoded slash), and rule 3 of policy.yaml line 10 is about paths; write it in its plain form"},
+		{"x mine GET api.example.com /open/../x", "the policy refuses GET at api.example.com: the path can be read in more than one way (it has dot segments or doubled slashes), and rule 3 of policy.yaml line 10 is about paths; write it in its plain form"},
+		{"x atlassian PUT teahouse.atlassian.net /x", "the policy asks a person about PUT at teahouse.atlassian.net: rule 4 of policy.yaml line 13"},
+		{"x - - example.com -", "the policy refuses a tunnel to example.com: no connection serves the host, and policy.yaml line 2 has unmatched_hosts: refuse"},
+		{"x - - db.internal -", "the policy refuses a tunnel to db.internal: rule 5 of policy.yaml line 15 is about what a tunnel hides"},
+		{"x github - api.github.com -", "the policy refuses a tunnel to api.github.com: a request to a host that a connection serves is judged by its method, and this one has none"},
+		{"x github GET api_github_com/evil -", "the policy refuses GET at a host: policy.yaml cannot be held against this host: write it as a name of DNS in ASCII, or as an address"},
+		{"x github \x1b[31m api.github.com /", "the policy refuses a request to api.github.com: no rule of policy.yaml allows it; whoever may change that file can add one"},
+		{"x github " + strings.Repeat("X", 21) + " api.github.com /", "the policy refuses a request to api.github.com: no rule of policy.yaml allows it; whoever may change that file can add one"},
+	} {
+		if got := p.Decide(request(strings.Fields(c.request))).Reason; got != c.want {
+			t.Errorf("%q:\n got %s\nwant %s", c.request, got, c.want)
+		}
+	}
+}
+
+func TestWithoutAPolicyConnectionsAreUsedAndOthersTunnelled(t *testing.T) {
+	var none *policy.Policy
+	if got := none.Decide(policy.Request{Matched: true, Method: "DELETE", Host: "api.github.com", Path: "/x%2fy"}).Verdict; got != policy.Allow {
+		t.Errorf("a host with a connection: %s, want allow", got)
+	}
+	if got := none.Decide(policy.Request{Host: "example.com"}).Verdict; got != policy.Tunnel {
+		t.Errorf("a host without: %s, want tunnel", got)
+	}
+	if rules := none.File().Rules; rules != nil {
+		t.Errorf("rules %v of no file", rules)
+	}
+}
+
+// The zero request is nobody's, and an empty file lets nothing through.
+func TestAPolicyWithoutRulesRefuses(t *testing.T) {
+	p, problems := policy.Parse("policy.yaml", []byte("version: 1\nrules: []\n"))
+	if problems.Failed() {
+		t.Fatal(problems)
+	}
+	for _, q := range []policy.Request{{}, {Matched: true}, {Matched: true, Method: "GET", Host: "api.github.com", Path: "/"}} {
+		if d := p.Decide(q); d.Verdict != policy.Refuse || d.Reason == "" {
+			t.Errorf("%+v: %+v, want it refused", q, d)
+		}
+	}
+}
+
+func TestHosts(t *testing.T) {
+	for raw, want := range map[string]string{
+		"API.GitHub.com":    "api.github.com",
+		"api.github.com.":   "api.github.com",
+		"api.github.com:80": "api.github.com 80",
+		"_x.example.com":    "_x.example.com",
+		"localhost":         "localhost",
+		"127.0.0.1":         "127.0.0.1",
+		"127.0.0.1:8080":    "127.0.0.1 8080",
+		"::1":               "::1",
+		"[::1]":             "::1",
+		"[0:0::1]:443":      "::1 443",
+		"::ffff:127.0.0.1":  "127.0.0.1",
+	} {
+		name, port, ok := policy.ReadHost(raw)
+		if got := strings.TrimSpace(name + " " + port); !ok || got != want {
+			t.Errorf("%q is %q (%v), want %q", raw, got, ok, want)
+		}
+	}
+	for _, raw := range []string{
+		"", ".", "a..b", ".a", "a..", "a b", "a/b", "a\\b", "a%2eb", "a@b", "a:", "a:0", "a:08", "a:+8", "a:65536", "a:b", "[a]", "[127.0.0.1]",
+		"[::1", "[::1]x", "[::1]:", "::1%eth0", "[fe80::1%25lo]", "1.2.3", "0x7f.1", "127.1", "2130706433", "a.0x1", "127.0.0.01", "é.example",
+		strings.Repeat("a", 64) + ".example", strings.Repeat("a.", 127) + "aa",
+	} {
+		if name, port, ok := policy.ReadHost(raw); ok {
+			t.Errorf("%q was taken as %q, %q", raw, name, port)
+		}
+	}
+}
+
+func TestGlobs(t *testing.T) {
+	for _, c := range []struct {
+		pattern, path string
+		fits          bool
+	}{
+		{"/", "", true},
+		{"/", "/a", false},
+		{"/**", "", true},
+		{"/**", "/a/b/c", true},
+		{"/a", "/a", true},
+		{"/a", "/a/b", false},
+		{"/a", "/A", false},
+		{"/a/", "/a", true},
+		{"/*", "", false},
+		{"/*", "/a", true},
+		{"/*", "/a/b", false},
+		{"/a/**", "/a", true},
+		{"/a/**", "/a/b/c", true},
+		{"/a/**", "/ab", false},
+		{"/**/z", "/z", true},
+		{"/**/z", "/a/z/b/z", true},
+		{"/**/z", "/a/z/b", false},
+		{"/a/**/m/*/z", "/a/m/m/x/z", true},
+		{"/a/**/m/*/z", "/a/x/m/z", false},
+		{"/**/a/**/b", "/x/a/y/a/b", true},
+		{"/x-*", "/x-", true},
+		{"/x-*", "/x-1", true},
+		{"/x-*", "/y-1", false},
+		{"/*.json", "/a.json", true},
+		{"/*.json", "/a.json.txt", false},
+		{"/a*b*c", "/axxbxxbc", true},
+		{"/*", "//", false},
+	} {
+		if got := policy.FitsPath(c.pattern, c.path); got != c.fits {
+			t.Errorf("%s fits %q: %v, want %v", c.pattern, c.path, got, c.fits)
+		}
+	}
+}
