@@ -35,11 +35,13 @@ func floors() map[string]int {
 		"internal/httpapi": doors,
 		"internal/pages":   doors,
 		"internal/proxy":   doors,
+		"internal/vault":   doors,
 
 		"atlassian":         3,
 		"catalog":           3,
 		"client":            3,
 		"internal/audit":    3,
+		"internal/datakey":  3,
 		"internal/sqlstore": 3,
 		"storetest":         3,
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"time"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/seal"
@@ -30,18 +29,10 @@ const (
 		+ (SELECT count(*) FROM attempts WHERE substr(sealed_verifier, 1, $1) = $2)`
 )
 
-// DataKey is a key that seals values, as the database keeps it: itself sealed with a root key.
-type DataKey struct {
-	// Number counts up from 1. The key with the highest is the default.
-	Number    int64
-	Sealed    seal.Value
-	CreatedAt time.Time
-}
-
 // DataKeys lists the data keys by number, the default last.
-func (db *DB) DataKeys(ctx context.Context) ([]DataKey, error) {
-	keys, err := all(ctx, db.lists, func(row scanner) (DataKey, error) {
-		var k DataKey
+func (db *DB) DataKeys(ctx context.Context) ([]seal.DataKey, error) {
+	keys, err := all(ctx, db.lists, func(row scanner) (seal.DataKey, error) {
+		var k seal.DataKey
 		err := row.Scan(&k.Number, blobOf(&k.Sealed), timeColumn{&k.CreatedAt})
 		return k, err
 	}, dataKeys)
@@ -50,7 +41,7 @@ func (db *DB) DataKeys(ctx context.Context) ([]DataKey, error) {
 
 // CreateDataKey stores a data key, and reports whether it did: of two that have the same number the
 // first one stays.
-func (db *DB) CreateDataKey(ctx context.Context, k DataKey) (bool, error) {
+func (db *DB) CreateDataKey(ctx context.Context, k seal.DataKey) (bool, error) {
 	created, err := db.write.exec(ctx, dataKeyInsert, k.Number, blob(k.Sealed), micros(k.CreatedAt))
 	return created > 0, db.failure(fmt.Sprintf("storing data key %d", k.Number), err)
 }

@@ -17,20 +17,20 @@ func TestPostgresDataKeys(t *testing.T) { dataKeys(t, onPostgres(t)) }
 func dataKeys(t *testing.T, cfg sqlstore.Config) {
 	ctx := t.Context()
 	db := open(t, cfg)
-	want := []sqlstore.DataKey{
+	want := []seal.DataKey{
 		{Number: 2, Sealed: seal.Value("second"), CreatedAt: noon()},
 		{Number: 10, Sealed: seal.Value("tenth"), CreatedAt: noon()},
 	}
-	rival := sqlstore.DataKey{Number: 2, Sealed: seal.Value("of a rival"), CreatedAt: noon()}
+	rival := seal.DataKey{Number: 2, Sealed: seal.Value("of a rival"), CreatedAt: noon()}
 	for _, c := range []struct {
-		key     sqlstore.DataKey
+		key     seal.DataKey
 		created bool
 	}{{want[1], true}, {want[0], true}, {rival, false}} {
 		if created, err := db.CreateDataKey(ctx, c.key); err != nil || created != c.created {
 			t.Fatalf("storing %d: got %v, %v; want %v", c.key.Number, created, err, c.created)
 		}
 	}
-	list := func(want []sqlstore.DataKey) {
+	list := func(want []seal.DataKey) {
 		t.Helper()
 		got, err := db.DataKeys(ctx)
 		if err != nil {
