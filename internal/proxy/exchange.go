@@ -131,10 +131,10 @@ func (x *exchange) route() *refusal {
 		return x.routePlain()
 	}
 	t := x.p.table.Load()
-	if t.endpoints[x.to.String()+x.path] {
+	if t.endpoints[x.to.String()+strings.TrimRight(x.path, "/")] {
 		return x.elsewhere("an OAuth endpoint of the provider, which gets no connection's credential")
 	}
-	serving := x.p.serving(x.r.Context(), x.agent, x.to)
+	serving := x.p.serving(x.r.Context(), x.agent, x.to, false)
 	if len(serving) == 0 {
 		return refuse(http.StatusForbidden, CodeNoConnection, keybearer.NotFound, "no connection of %s serves %s any more", x.agent.name, x.to.shown()).
 			do("run: keybearer login")
@@ -149,7 +149,7 @@ func (x *exchange) route() *refusal {
 // routePlain finds the connection for a port of this machine that a route names, as those of a sandbox.
 func (x *exchange) routePlain() *refusal {
 	if isLoopback(x.to) {
-		if candidates := nearest(x.p.serving(x.r.Context(), x.agent, x.to), x.path); len(candidates) > 0 {
+		if candidates := nearest(x.p.serving(x.r.Context(), x.agent, x.to, true), x.path); len(candidates) > 0 {
 			return x.choose(candidates)
 		}
 	}
@@ -222,10 +222,7 @@ func namesOf(all []served) string {
 
 // permit asks the policy, which sees what is about to happen.
 func (x *exchange) permit() *refusal {
-	q := Asked{Run: x.agent.name, Method: x.r.Method, Host: x.to.shown(), Path: x.path}
-	if x.scheme == "http" && x.to.port == portHTTP {
-		q.Host = x.to.host
-	}
+	q := Asked{Run: x.agent.name, Method: x.r.Method, Host: x.to.shown(), Path: x.r.URL.EscapedPath(), Upgrade: x.upgrade() != ""}
 	if x.via.route != nil {
 		q.Provider, q.Connection, q.Matched = x.via.Ref.Provider, x.via.Ref.Name, true
 	}
@@ -236,7 +233,7 @@ func (x *exchange) permit() *refusal {
 
 // pass sends the request on as it is.
 func (x *exchange) pass() *refusal {
-	strange := x.scheme == "http" && x.ruling.Rule == ""
+	strange := x.scheme == "http" && !x.ruling.Near
 	if strange {
 		if err := checkName(x.to, x.p.cfg.reach()); err != nil {
 			return x.p.unreachable(x.to, err)

@@ -36,16 +36,11 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, a *agent) {
 		refuse(http.StatusBadRequest, CodeBadRequest, keybearer.BadRequest, "CONNECT names no host and port: %s", err).write(w)
 		return
 	}
-	serving := p.serving(r.Context(), a, to)
-	q := Asked{Run: a.name, Method: http.MethodConnect, Host: to.shown(), Matched: len(serving) > 0}
-	if q.Matched {
-		q.Provider, q.Connection = serving[0].Ref.Provider, serving[0].Ref.Name
-		if p.cfg.Policy == nil || p.cfg.Policy.Decide(q).Verdict != Tunnel {
-			p.intercept(w, a, to)
-			return
-		}
+	if len(p.serving(r.Context(), a, to, false)) > 0 {
+		p.intercept(w, a, to)
+		return
 	}
-	ruling, refusal := p.permit(r.Context(), q)
+	ruling, refusal := p.permit(r.Context(), Asked{Run: a.name, Host: to.shown()})
 	if refusal == nil {
 		refusal = p.tunnel(r.Context(), w, to, p.reachOf(ruling))
 	}
@@ -55,7 +50,7 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request, a *agent) {
 }
 
 func (p *Proxy) reachOf(ruling Ruling) egress.Reach {
-	if ruling.Rule != "" {
+	if ruling.Near {
 		return egress.ReachAll
 	}
 	return p.cfg.reach()
@@ -70,10 +65,10 @@ func (p *Proxy) refuseTunnel(w http.ResponseWriter, a *agent, to target, r *refu
 }
 
 // serving lists what serves a target for an agent. Before it is nothing, the routes are looked at again.
-func (p *Proxy) serving(ctx context.Context, a *agent, to target) []served {
-	found := a.mine(p.table.Load().at(to))
+func (p *Proxy) serving(ctx context.Context, a *agent, to target, plain bool) []served {
+	found := a.mine(p.table.Load().by(to, plain))
 	if len(found) == 0 && p.refresh(ctx) {
-		found = a.mine(p.table.Load().at(to))
+		found = a.mine(p.table.Load().by(to, plain))
 	}
 	return found
 }

@@ -21,8 +21,8 @@ const (
 	placeholderLength = 40
 	// tagLength and randomLength are letters: the tag tells an agent's placeholders from all other texts,
 	// and what follows tells them from one another. Neither is a secret.
-	tagLength    = 10
-	randomLength = 14
+	tagLength    = 8
+	randomLength = 8
 )
 
 // placeholder stands for the credential of a connection in what an agent sends.

@@ -14,25 +14,26 @@ type Verdict int
 const (
 	// Allow lets a request through; one to a host that no connection serves is tunnelled.
 	Allow Verdict = iota
-	// Refuse answers 403.
+	// Refuse answers 403, or 429 where [Ruling.After] says when to come again.
 	Refuse
 	// Confirm asks somebody first; see [Config.Ask].
 	Confirm
-	// Tunnel lets a host through without interception, also one that a connection serves.
-	Tunnel
-	// Wait answers 429.
-	Wait
 )
 
-// Asked is what a policy decides about: a request to a host that a connection serves, or a whole tunnel,
-// of which only the host is known: then Method is CONNECT and Path empty.
+// Asked is what a policy decides about: a request, or a whole tunnel to a host that no connection serves.
 type Asked struct {
-	Run        string
+	Run string
+	// Provider and Connection are whose credential the request would get, where Matched.
 	Provider   keybearer.ProviderID
 	Connection string
-	// Method as it was sent; Host has a port that is not 443. Path has no query: its escapes are undone
-	// but those of slashes, percent signs and control characters, and it has no dot segments.
-	Method, Host, Path string
+	// Method is the request's; "" for a tunnel, which hides what is in it.
+	Method string
+	// Host is the one of the CONNECT or of the URL, with a port that is not 443.
+	Host string
+	// Path is as it was sent, with its escapes and without query. It has no dot segments.
+	Path string
+	// Upgrade: the request asks for a WebSocket or another protocol.
+	Upgrade bool
 	// Matched: a connection serves the host.
 	Matched bool
 }
@@ -40,19 +41,20 @@ type Asked struct {
 // Ruling is a policy's answer.
 type Ruling struct {
 	Verdict Verdict
-	// Rule names what decided, "" for a default. A tunnel that a rule allows may lead to a private network
-	// and to this machine, but never to where clouds hand out credentials.
-	Rule   string
-	Reason string
-	// After is when to try again, where the verdict is Wait.
+	// Rule names what decided, "" for a default; Reason is a sentence for people and agents.
+	Rule, Reason string
+	// After is when to try again, of a rate.
 	After time.Duration
+	// Near lets a tunnel, or plain HTTP, lead to private networks and to this machine: for a rule that names
+	// the very host. Where clouds hand out credentials nothing ever leads.
+	Near bool
 	// Own lets a credential of the agent's own go out. Else it is replaced by the connection's.
 	Own bool
 }
 
 // Policy decides what agents may do. It must be safe for concurrent use, fast, and it must not block: it is
-// asked for each request. For the CONNECT of a host that a connection serves only the verdict Tunnel
-// counts, since each request is decided on its own.
+// asked once for each request, and once for each tunnel, so that it can count them. Hosts that a connection
+// serves are always intercepted, and their requests decided one by one.
 type Policy interface {
 	Decide(Asked) Ruling
 }
@@ -73,14 +75,15 @@ func (p *Proxy) permit(ctx context.Context, q Asked) (Ruling, *refusal) {
 	}
 	ruling := p.cfg.Policy.Decide(q)
 	switch ruling.Verdict {
-	case Allow, Tunnel:
+	case Allow:
 		return ruling, nil
-	case Wait:
-		r := refuse(429, CodeRate, keybearer.RateLimited, "the policy limits the rate of %s%s", q.subject(), ruling.because())
-		r.after = max(ruling.After, time.Second)
-		return ruling, r
 	case Confirm:
 		return ruling, p.confirm(ctx, q, ruling)
+	}
+	if ruling.After > 0 {
+		r := refuse(429, CodeRate, keybearer.RateLimited, "the policy limits the rate of %s%s", q.subject(), ruling.because())
+		r.after = ruling.After
+		return ruling, r
 	}
 	return ruling, refuse(403, CodePolicy, keybearer.PermissionDenied, "the policy refuses %s%s", q.subject(), ruling.because()).
 		do("if this is meant to work, change the rule in policy.yaml")

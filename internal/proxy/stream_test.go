@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/proxy"
@@ -330,7 +331,7 @@ func TestAnEarlyAnswerDoesNotWaitForTheBody(t *testing.T) {
 
 // Where no connection serves a host its bytes are not touched: the agent sees the host's own certificate.
 func TestOtherHostsAreTunnelled(t *testing.T) {
-	l := newLab(t, echo, func(l *lab, cfg *proxy.Config) { cfg.Policy = rules{{verdict: proxy.Tunnel, rule: "other"}} })
+	l := newLab(t, echo, func(l *lab, cfg *proxy.Config) { cfg.Policy = rules{{rule: "other", near: true}} })
 	other := httptest.NewTLSServer(http.HandlerFunc(echo))
 	defer other.Close()
 	c := l.client()
@@ -350,13 +351,14 @@ type rules []struct {
 	host, method, path string
 	verdict            proxy.Verdict
 	rule, reason       string
-	own                bool
+	own, near          bool
+	after              time.Duration
 }
 
 func (rs rules) Decide(q proxy.Asked) proxy.Ruling {
 	for _, r := range rs {
-		if strings.HasPrefix(q.Host, r.host) && strings.HasPrefix(q.Method, r.method) && strings.HasPrefix(q.Path, r.path) && (r.verdict != proxy.Tunnel || !q.Matched) {
-			return proxy.Ruling{Verdict: r.verdict, Rule: r.rule, Reason: r.reason, Own: r.own}
+		if strings.HasPrefix(q.Host, r.host) && strings.HasPrefix(q.Method, r.method) && strings.HasPrefix(q.Path, r.path) {
+			return proxy.Ruling{Verdict: r.verdict, Rule: r.rule, Reason: r.reason, Own: r.own, Near: r.near, After: r.after}
 		}
 	}
 	return proxy.Ruling{}

@@ -2,13 +2,14 @@ package proxy
 
 import (
 	"cmp"
-	"net/url"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/atlassian"
+	"github.com/keybearer/keybearer/oauth"
 )
 
 // table is a snapshot of the routes. It is immutable.
@@ -35,6 +36,8 @@ type served struct {
 	prefix string
 	// site: the host is a site, whose requests go to the gateway.
 	site bool
+	// plain: by http, on this machine, and not by https.
+	plain bool
 }
 
 // newTable makes a snapshot, taking over what the one before remembers of connections that have not changed.
@@ -63,23 +66,21 @@ func (t *table) cellOf(r *keybearer.Route) *cell {
 func (t *table) add(r *route) {
 	t.routes = append(t.routes, r)
 	for _, host := range r.API.Hosts {
-		if key, prefix, ok := parseHost(host); ok {
-			t.put(key, served{route: r, prefix: prefix})
+		if key, h, ok := hostOf(host); ok {
+			t.put(key, served{route: r, prefix: h.Path, plain: h.Plain})
 		}
 	}
 	if r.Gateway != "" && r.Kind != keybearer.APIToken { // which the sites take themselves
 		r.resolver = resolverOf(r)
 		for _, site := range r.Sites {
-			if key, _, ok := parseHost(site.URL); ok && site.URL != "" {
+			if key, h, ok := hostOf(site.URL); ok && !h.Plain {
 				t.put(key, served{route: r, site: true})
 			}
 		}
 	}
 	for _, endpoint := range r.Endpoints {
-		if u, err := url.Parse(endpoint); err == nil {
-			if key, _, ok := parseHost(endpoint); ok {
-				t.endpoints[key+plainPath(u.EscapedPath())] = true
-			}
+		if key, h, ok := hostOf(endpoint); ok {
+			t.endpoints[key+h.Path] = true
 		}
 	}
 }
@@ -87,7 +88,9 @@ func (t *table) add(r *route) {
 // put adds a way, unless the route has the same already: a site wins over a host that is named otherwise.
 func (t *table) put(key string, s served) {
 	all := t.hosts[key]
-	i := slices.IndexFunc(all, func(o served) bool { return o.route == s.route && (s.site || o.prefix == s.prefix) })
+	i := slices.IndexFunc(all, func(o served) bool {
+		return o.route == s.route && o.plain == s.plain && (s.site || o.prefix == s.prefix)
+	})
 	switch {
 	case i < 0:
 		t.hosts[key] = append(all, s)
@@ -104,8 +107,18 @@ func resolverOf(r *route) *atlassian.Resolver {
 	return resolver
 }
 
-// at lists what serves a target: those that name it, else those that name the nearest suffix.
-func (t *table) at(to target) []served {
+// at lists what serves a target by https: those that name it, else those that name the nearest suffix.
+func (t *table) at(to target) []served { return t.by(to, false) }
+
+func (t *table) by(to target, plain bool) []served {
+	found := t.named(to)
+	if slices.ContainsFunc(found, func(s served) bool { return s.plain != plain }) {
+		return slices.DeleteFunc(slices.Clone(found), func(s served) bool { return s.plain != plain })
+	}
+	return found
+}
+
+func (t *table) named(to target) []served {
 	port := ":" + strconv.Itoa(int(to.port))
 	if found := t.hosts[to.String()]; len(found) > 0 {
 		return found
@@ -125,32 +138,21 @@ func (t *table) at(to target) []served {
 	}
 }
 
-// parseHost reads an entry of a provider's hosts: [scheme://]host[:port][/path], where the host may begin
-// with "*." before at least two labels. Entries that say anything else serve nothing.
-func parseHost(entry string) (key, prefix string, ok bool) {
-	scheme, rest, found := strings.Cut(entry, "://")
-	if !found {
-		scheme, rest = "https", entry
+// hostOf reads an entry of a provider's hosts, or a URL. Entries that say nothing serve nothing.
+func hostOf(entry string) (key string, h oauth.Host, ok bool) {
+	h, err := oauth.ParseHost(entry)
+	if err != nil {
+		return "", h, false
 	}
-	host, path, _ := strings.Cut(rest, "/")
-	port := uint16(portHTTPS)
-	if scheme == "http" {
-		port = portHTTP
+	name, wild := strings.CutPrefix(h.Name, "*.")
+	to, err := parseTarget(net.JoinHostPort(name, h.Port), 0)
+	if err != nil {
+		return "", h, false
 	}
-	name, wild := strings.CutPrefix(host, "*.")
-	to, err := parseTarget(name, port)
-	if err != nil || scheme != "https" && scheme != "http" || scheme == "http" && !isLoopback(to) {
-		return "", "", false
-	}
-	key = to.String()
-	if wild {
-		if _, literal := to.address(); literal || !strings.Contains(to.host, ".") {
-			return "", "", false
-		}
+	if key = to.String(); wild {
 		key = "*." + key
 	}
-	prefix = strings.TrimRight(plainPath("/"+path), "/")
-	return key, prefix, true
+	return key, h, true
 }
 
 // isLoopback reports whether a target is this machine by its name.
