@@ -34,6 +34,7 @@ func floors() map[string]int {
 		"internal/config":  doors,
 		"internal/httpapi": doors,
 		"internal/pages":   doors,
+		"internal/proxy":   doors,
 		"internal/vault":   doors,
 
 		"atlassian":         3,
@@ -50,6 +51,7 @@ func floors() map[string]int {
 		"oauth": 1,
 
 		"api":                   0,
+		"internal/ca":           0,
 		"internal/egress":       0,
 		"internal/fault":        0,
 		"internal/jsonpath":     0,
