@@ -142,9 +142,11 @@ func (v *Vault) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.cfg.step(stepStored)
 	if err := v.writeNote([]entry{e}); err != nil {
 		return err
 	}
+	v.cfg.step(stepNoted)
 	_, err = datakey.CreateFirst(ctx, v.db, []seal.Key{key.seal()}, v.cfg.Now())
 	return err
 }
