@@ -54,7 +54,7 @@ func TestKeyThatCannotBeHadIsToldAndNeverMadeAgain(t *testing.T) {
 			h := made(t, c.in)
 			before, keys := h.files(t), len(h.Keys.items(t))
 			c.do(t, h)
-			h.refused(t, c.kind, c.says, h.Dir)
+			h.refused(t, c.kind, c.says)
 			// Nor does an explicit custody make one.
 			cfg := h.config()
 			cfg.Custody = vault.File

@@ -2,7 +2,7 @@ package vault
 
 // Steps are those of a rekey, in their order.
 func Steps() []string {
-	return []string{stepStored, stepNoted, stepSwitched, stepResealed, stepForgot}
+	return []string{stepNoted, stepStored, stepSwitched, stepResealed, stepForgot}
 }
 
 // AtStep calls a function at each step.

@@ -12,8 +12,8 @@ import (
 
 // The steps of a rekey, in their order.
 const (
-	stepStored   = "stored"   // the new root key is in its custody
-	stepNoted    = "noted"    // the note says so
+	stepNoted    = "noted"    // the note says where the new root key is going to be kept
+	stepStored   = "stored"   // it is there
 	stepSwitched = "switched" // the database is sealed with it
 	stepResealed = "resealed" // every value is sealed with a new data key
 	stepForgot   = "forgot"   // the former root key is gone from its custody
@@ -83,15 +83,9 @@ func (v *Vault) replaceRoot(ctx context.Context, to Custody) error {
 			return keybearer.Errorf(keybearer.BadRequest, "the key in %s is the one that the vault has: put a new one there", NewKeyVariable)
 		}
 	}
-	e, err := v.store(ctx, key, to)
-	if err != nil {
+	if err := v.keep(ctx, n, key, to); err != nil {
 		return err
 	}
-	v.cfg.step(stepStored)
-	if err := v.writeNote(append(n.Keys, e)); err != nil {
-		return err
-	}
-	v.cfg.step(stepNoted)
 	ring, err := seal.NewKeyring(key.seal())
 	if err != nil {
 		return err

@@ -253,6 +253,7 @@ func TestRekeyThatCannotBeginChangesNothing(t *testing.T) {
 	} {
 		before := h.files(t)
 		v := h.open(t)
+		delete(h.Env, vault.NewKeyVariable)
 		c.do()
 		err := v.Rekey(t.Context(), c.to)
 		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "canary") {
