@@ -136,7 +136,12 @@ func (db *DB) openToWrite(ctx context.Context, cfg Config) error {
 		return err
 	}
 	db.write.group = new(group)
-	if err := migrate(ctx, db.write.DB, db.dialect, cfg.Path); err != nil {
+	if cfg.Exclusive {
+		err = migrate(ctx, db.write.DB, db.dialect, cfg.Path)
+	} else {
+		err = db.migrateAmongOthers(ctx, cfg)
+	}
+	if err != nil {
 		return err
 	}
 	if db.lists, err = openSQLite(cfg.Path, busy, listReaders, reading); err != nil {
