@@ -73,6 +73,8 @@ type Config struct {
 
 	// Recorder takes the audit; nil means none.
 	Recorder Recorder
+	// Events reads it back; nil means that it is not to be had here.
+	Events EventStore
 	// Log takes what an operator should see; nil means nothing.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -267,8 +269,10 @@ func (v *View) record(e Event) {
 	v.b.record(e)
 }
 
-func (b *Broker) record(e Event) {
-	e.Time = b.now()
+func (b *Broker) record(e Event) { b.recordAt(b.now(), e) }
+
+func (b *Broker) recordAt(at time.Time, e Event) {
+	e.Time = at
 	if e.Project == "" {
 		e.Project = DefaultProject
 	}

@@ -46,7 +46,7 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 	answer = b.introspected(ctx, client, oauth.AtToken, answer)
 	g := grant{
 		ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Elsewhere: elsewhere(client.Definition),
-		RedirectURI: client.RedirectURI, Flow: f.ID, ConsentedAt: b.now(),
+		RedirectURI: client.RedirectURI, Flow: f.ID, ConsentedAt: b.now(), Hosts: p.Definition.API.Hosts,
 	}
 	g.take(answer)
 	if p.Definition.AsksUserInfo(oauth.AtToken) {

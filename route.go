@@ -12,6 +12,12 @@ type Route struct {
 	Ref        Ref
 	Connection ConnectionID
 	Kind       ConnectionKind
+	State      ConnectionState
+	// Scopes are what was granted; ExpiresAt is when the present token ends, zero if that is unknown.
+	Scopes    []string
+	ExpiresAt time.Time
+	// Refreshable: the token is renewed.
+	Refreshable bool
 	// Version changes with each write of the connection: what was remembered of another one is old.
 	Version int64
 	// Default: it is used where a request does not say which of the provider's connections is meant.

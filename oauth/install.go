@@ -31,6 +31,7 @@ func (d *Definition) fillServer() {
 			*endpoint = d.ServerURL + path
 		}
 	}
+	d.API.fillServer(d.ServerURL)
 	fill(&d.Issuer)
 	fill(&d.AuthorizeRequest.Endpoint)
 	fill(&d.TokenRequest.Endpoint)

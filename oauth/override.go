@@ -26,6 +26,7 @@ func (d Definition) Override(over Definition) Definition {
 	d.SitesRequest = overridePtr(d.SitesRequest, over.SitesRequest, UserInfo.override)
 	d.TokenIntrospectionRequest = overridePtr(d.TokenIntrospectionRequest, over.TokenIntrospectionRequest, Introspection.override)
 	d.RevokeRequest = overridePtr(d.RevokeRequest, over.RevokeRequest, Request.override)
+	d.API = d.API.override(over.API)
 	set(&d.Expiry.Default, over.Expiry.Default)
 	set(&d.Refresh.Skew, over.Refresh.Skew)
 	set(&d.Refresh.ReuseGrace, over.Refresh.ReuseGrace)

@@ -25,6 +25,7 @@ type store interface {
 	keybearer.SessionStore
 	keybearer.SettingStore
 	keybearer.Leaser
+	keybearer.EventStore
 	audit.Sink
 	keyStore
 	Prune(ctx context.Context, now time.Time, keep sqlstore.Retention) (sqlstore.Pruned, error)

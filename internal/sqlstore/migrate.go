@@ -18,7 +18,7 @@ var migrations embed.FS
 const (
 	versionTable = "schema_version"
 	// latestSchema is the number of the last file in migrations.
-	latestSchema = 6
+	latestSchema = 7
 )
 
 // migrate brings the schema to latestSchema. Migrations only go forward; each is one transaction.
