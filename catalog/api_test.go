@@ -15,11 +15,6 @@ import (
 	"github.com/keybearer/keybearer/oauth"
 )
 
-// apiAlone reports whether a kind is one of keys: nobody can consent there.
-func apiAlone(d *oauth.Definition) bool {
-	return d.AuthorizeRequest.Endpoint == "" && d.TokenRequest.Endpoint == "" && len(d.API.Hosts) > 0
-}
-
 // odd lists what is doubtful about a kind and has to be so.
 func odd() map[string][]string {
 	return map[string][]string{
@@ -114,18 +109,13 @@ func TestPlaceholdersLookLikeKeys(t *testing.T) {
 			t.Errorf("%s: a placeholder of %d characters leaves %d to chance, want 16", kind, length, length-len(a.KeyPrefix))
 			continue
 		}
-		pattern, err := regexp.Compile(`^(?:` + a.KeyPattern + `)$`)
-		if err != nil {
-			t.Errorf("%s: key_pattern: %v", kind, err)
-			continue
-		}
 		for _, rest := range []string{"k3Z", "x7", "9"} {
 			placeholder := a.KeyPrefix + strings.Repeat(rest, length)[:length-len(a.KeyPrefix)]
-			if a.KeyPattern != "" && !pattern.MatchString(placeholder) {
+			if !a.FitsKey(placeholder) {
 				t.Errorf("%s: key_pattern does not take %s…", kind, placeholder[:len(a.KeyPrefix)+4])
 			}
 		}
-		if a.KeyPattern != "" && pattern.MatchString("not a key") {
+		if a.KeyPattern != "" && a.FitsKey("not a key") {
 			t.Errorf("%s: key_pattern takes anything", kind)
 		}
 	}
@@ -135,7 +125,7 @@ func TestKindsOfKeysHaveNothingElse(t *testing.T) {
 	var keys []string
 	for _, kind := range catalog.Kinds() {
 		d, _ := catalog.Definition(kind)
-		if !apiAlone(&d) {
+		if !d.KeysOnly() {
 			continue
 		}
 		keys = append(keys, kind)

@@ -29,18 +29,13 @@ func TestEveryDefinitionIsReadAndSound(t *testing.T) {
 		for _, settings := range installations(&d) {
 			installed := d.Install(settings)
 			for _, p := range installed.Problems(oauth.Options{}) {
-				if p.Warning && slices.Contains(odd()[kind], strings.Join(p.Path, ".")) || apiAlone(&d) && oauthSection(p) {
+				if p.Warning && slices.Contains(odd()[kind], strings.Join(p.Path, ".")) {
 					continue
 				}
 				t.Errorf("%s %s: %v: %s (warning: %v)", kind, settings.Product, p.Path, p.Message, p.Warning)
 			}
 		}
 	}
-}
-
-// oauthSection reports whether a problem is one of a section that kinds of keys do not have.
-func oauthSection(p oauth.Problem) bool {
-	return slices.Contains([]string{"pkce", "authorize_request", "token_request", "refresh_request"}, p.Path[0])
 }
 
 // installations are the settings that a kind cannot be without, for each of its products.

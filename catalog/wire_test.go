@@ -101,7 +101,7 @@ func TestKindsAuthenticateOnceAndAsDocumented(t *testing.T) {
 	l := newListener(t)
 	basic := []string{"bitbucket", "discord", "figma", "notion", "slack", "spotify", "zoom"}
 	for _, kind := range catalog.Kinds() {
-		if d, _ := catalog.Definition(kind); apiAlone(&d) {
+		if d, _ := catalog.Definition(kind); d.KeysOnly() {
 			continue
 		}
 		c := l.client(t, kind, plainAnswer)
