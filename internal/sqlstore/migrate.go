@@ -22,7 +22,6 @@ const (
 	versionTable = "schema_version"
 	// latestSchema is the number of the last file in migrations.
 	latestSchema = 7
-	latestSchema = 6
 	// migrateWait is how long one waits for another that migrates, and migratePause how often one looks.
 	migrateWait  = 30 * time.Second
 	migratePause = 5 * time.Millisecond
