@@ -47,6 +47,7 @@ func floors() map[string]int {
 		"oauth": 1,
 
 		"api":                   0,
+		"internal/child":        0,
 		"internal/egress":       0,
 		"internal/fault":        0,
 		"internal/jsonpath":     0,

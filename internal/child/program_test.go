@@ -1,0 +1,56 @@
+package child_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+)
+
+// program is the child of many tests.
+func program(args []string) int {
+	switch args[0] {
+	case "env":
+		return printed(json.NewEncoder(os.Stdout).Encode(os.Environ()))
+	case "dial": // says for each address whether it can be reached
+		for _, address := range args[1:] {
+			conn, err := net.Dial("tcp", address)
+			if err == nil {
+				conn.Close()
+			}
+			fmt.Printf("%s: %v\n", address, err == nil)
+		}
+		return 0
+	case "talk":
+		return talk()
+	}
+	return 2
+}
+
+func printed(err error) int {
+	if err != nil {
+		return 1
+	}
+	return 0
+}
+
+// talk prints what comes: signals, and answers to lines.
+func talk() int {
+	listen()
+	fmt.Println("ready")
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		verb, rest, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
+		switch verb {
+		case "exit":
+			var code int
+			_, _ = fmt.Sscan(rest, &code)
+			return code
+		default:
+			fmt.Println(answer(verb))
+		}
+	}
+	return 3
+}

@@ -1,0 +1,4 @@
+package child_test
+
+func listen()                       {}
+func answer(question string) string { return "you said " + question }
