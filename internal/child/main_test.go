@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/keybearer/keybearer/internal/child"
@@ -74,3 +75,5 @@ func self(t testing.TB) string {
 	}
 	return path
 }
+
+const linux = runtime.GOOS == "linux"

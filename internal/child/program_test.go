@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 )
@@ -22,6 +23,14 @@ func program(args []string) int {
 			}
 			fmt.Printf("%s: %v\n", address, err == nil)
 		}
+		return 0
+	case "get":
+		r, err := http.Get(args[1])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		r.Body.Close()
 		return 0
 	case "talk":
 		return talk()

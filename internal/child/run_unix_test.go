@@ -103,3 +103,13 @@ func environmentOf(t *testing.T, o order) map[string]string {
 	}
 	return env
 }
+
+// broken is a script whose interpreter is missing.
+func broken(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "broken")
+	if err := os.WriteFile(path, []byte("#!/kb/no/interpreter\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
