@@ -37,7 +37,7 @@ func startIsolated(c Config, path string, env []string) (*os.Process, *relay, er
 	if err != nil {
 		return process, nil, err
 	}
-	return process, newRelay(listener, c.Proxy.Host), nil
+	return process, newRelay(listener, c.Proxy), nil
 }
 
 func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {

@@ -7,12 +7,16 @@ import (
 	"testing"
 )
 
-// canIsolate reports whether this kernel lets us. Where not, the refusal has to be the sentence.
+// canIsolate reports whether this kernel lets us, which unshare(1) knows, too. Where not, the refusal has to be the sentence.
 func canIsolate(t *testing.T) bool {
 	t.Helper()
+	unshare := exec.Command("unshare", "--user", "--net", "true").Run()
 	_, code, words := run(t, order{Proxy: "http://127.0.0.1:9", Isolate: true, Argv: []string{"true"}})
 	if code == 0 {
 		return true
+	}
+	if unshare == nil {
+		t.Fatalf("this kernel has namespaces, but: %s", words)
 	}
 	checkRefusal(t, code, words)
 	return false

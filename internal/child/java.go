@@ -14,6 +14,11 @@ func setJava(v *variables, c Config, t trust) {
 	}
 	options := "-Djavax.net.ssl.trustStore=" + t.store + " -Djavax.net.ssl.trustStoreType=PKCS12" +
 		" -Djdk.http.auth.tunneling.disabledSchemes="
+	if c.Isolate { // else the proxy would refuse it, and all that Java fetches would fail
+		for _, scheme := range []string{"http", "https"} {
+			options += " -D" + scheme + ".proxyHost=127.0.0.1 -D" + scheme + ".proxyPort=" + c.Proxy.Port()
+		}
+	}
 	if own := v.get("JAVA_TOOL_OPTIONS"); own != "" {
 		options = own + " " + options
 	}

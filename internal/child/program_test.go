@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 )
 
 // program is the child of many tests.
@@ -47,12 +48,15 @@ func printed(err error) int {
 
 // talk prints what comes: signals, and answers to lines.
 func talk() int {
-	listen()
+	var interrupts atomic.Int32
+	listen(&interrupts)
 	fmt.Println("ready")
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		verb, rest, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
 		switch verb {
+		case "interrupts":
+			fmt.Println("interrupts", interrupts.Load())
 		case "exit":
 			var code int
 			_, _ = fmt.Sscan(rest, &code)

@@ -6,17 +6,21 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
-// listen prints the signals that arrive.
-func listen() {
+// listen prints the signals that arrive, and counts interrupts.
+func listen(interrupts *atomic.Int32) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT)
 	go func() { // it ends with the process
 		for s := range signals {
+			if s == unix.SIGINT {
+				interrupts.Add(1)
+			}
 			fmt.Println("got", unix.SignalName(s.(unix.Signal)), answer("size"))
 		}
 	}()

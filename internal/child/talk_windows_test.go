@@ -1,4 +1,9 @@
 package child_test
 
-func listen()                       {}
-func answer(question string) string { return "you said " + question }
+import "sync/atomic"
+
+func listen(*atomic.Int32) {}
+
+func answer(question string) string {
+	return "you said " + question
+}

@@ -32,6 +32,7 @@ type trust struct {
 	folder string
 	named  map[string]string
 	store  string // for Java, "" if there is none
+	wgetrc string // for wget, "" if there is none
 }
 
 func (t trust) set(v *variables) {
@@ -39,6 +40,9 @@ func (t trust) set(v *variables) {
 		if file, ok := t.named[name]; ok {
 			v.set(name, file)
 		}
+	}
+	if t.wgetrc != "" {
+		v.set("SYSTEM_WGETRC", t.wgetrc)
 	}
 }
 
@@ -102,7 +106,24 @@ func (w *writer) write() error {
 		return nil
 	}
 	w.store = filepath.Join(w.folder, "roots.p12")
-	return os.WriteFile(w.store, trustStore(append(bytes.Clone(roots), w.ca...)), 0o600)
+	if err := os.WriteFile(w.store, trustStore(append(bytes.Clone(roots), w.ca...)), 0o600); err != nil {
+		return err
+	}
+	return w.writeWgetrc()
+}
+
+// writeWgetrc gives wget a system-wide start-up file, the one that the system has and a line: wget takes its
+// roots from no variable.
+func (w *writer) writeWgetrc() error {
+	w.wgetrc = filepath.Join(w.folder, "wgetrc")
+	var text []byte
+	for _, file := range []string{w.env.get("SYSTEM_WGETRC"), "/etc/wgetrc", "/usr/local/etc/wgetrc", "/opt/homebrew/etc/wgetrc"} {
+		if text = readBundle(file); text != nil {
+			break
+		}
+	}
+	text = append(text, "\nca_certificate = "+w.named["SSL_CERT_FILE"]+"\n"...)
+	return os.WriteFile(w.wgetrc, text, 0o600)
 }
 
 // general finds what is trusted where a program has no variable of its own: the user's SSL_CERT_FILE,
