@@ -3,10 +3,12 @@ package child_test
 import (
 	"bufio"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 )
@@ -33,6 +35,8 @@ func program(args []string) int {
 		}
 		r.Body.Close()
 		return 0
+	case "roots":
+		return roots()
 	case "talk":
 		return talk()
 	}
@@ -66,4 +70,32 @@ func talk() int {
 		}
 	}
 	return 3
+}
+
+// roots prints what the variables name: modes of file and folder, and the certificates by their bytes.
+func roots() int {
+	for _, name := range []string{
+		"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS", "DENO_CERT",
+	} {
+		file := os.Getenv(name)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return printed(err)
+		}
+		var found []string
+		for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+			found = append(found, string(block.Bytes))
+		}
+		fmt.Println(name, mode(file), mode(filepath.Dir(file)), strings.Join(found, "|"))
+	}
+	fmt.Println("JAVA_TOOL_OPTIONS", os.Getenv("JAVA_TOOL_OPTIONS"))
+	return 0
+}
+
+func mode(name string) string {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err.Error()
+	}
+	return info.Mode().String()
 }
