@@ -41,9 +41,15 @@ type Form struct {
 	// Link leads to where the answers are found.
 	Link, LinkText string
 	Fields         []Field
+	// Choices are buttons, of which one sends the form with its value as the answer "choice"; none means one
+	// button that stores the answers.
+	Choices []Choice
 	// Check says what is wrong with the answers; nil takes all.
 	Check func(answers map[string]string) error
 }
+
+// Choice is a button.
+type Choice struct{ Value, Label string }
 
 // asked is a form that waits for its answers.
 type asked struct {
@@ -140,6 +146,9 @@ func (a *asked) read(w http.ResponseWriter, r *http.Request) (map[string]string,
 			return nil, f.Label + " is missing."
 		}
 		answers[f.Name] = answer
+	}
+	if len(a.Choices) > 0 {
+		answers["choice"] = r.PostForm.Get("choice")
 	}
 	if a.Check != nil {
 		if err := a.Check(answers); err != nil {
