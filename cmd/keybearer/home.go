@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 
 // userVariable says whose connections are meant at a running engine.
 const userVariable = "KEYBEARER_USER"
+
+// custodyVariable says where the first use of the vault keeps its key: keyring, passphrase, environment or file.
+const custodyVariable = "KEYBEARER_VAULT_CUSTODY"
 
 // home is where a person's connections are: the vault on this machine, or a running engine.
 type home interface {
@@ -95,7 +99,14 @@ type localHome struct {
 
 func openVault(ctx context.Context, w world, cfg vault.Config) (*localHome, error) {
 	cfg.Env = w.env
-	cfg.Ask = func(ctx context.Context, prompt string) (secret.String, error) { return readSecret(ctx, w, prompt) }
+	if name := w.getenv(custodyVariable); name != "" {
+		custody, err := vault.ParseCustody(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", custodyVariable, err)
+		}
+		cfg.Custody = custody
+	}
+	cfg.Ask = askPassphrase(w)
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: slog.LevelError}))
 	}

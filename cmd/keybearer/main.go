@@ -61,7 +61,6 @@ func run(ctx context.Context, args []string, w world) int {
 	root.SetErr(w.err)
 	root.SetArgs(args)
 	root.SetVersionTemplate("keybearer {{.Version}}\n")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w. See `%s --help`", err, c.CommandPath())}
 	})
@@ -69,7 +68,7 @@ func run(ctx context.Context, args []string, w world) int {
 		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), keysCommand(w),
 		providerCommand(w), connectionCommand(w), doctorCommand(w),
 		loginCommand(w), logoutCommand(w), listCommand(w), getCommand(w), exportCommand(w), inspectCommand(w), setDefaultCommand(w),
-		runCommand(w), revokeCommand(w), removeCommand(w), whoamiCommand(w), logCommand(w),
+		runCommand(w), registerCommand(w), rekeyCommand(w), scanCommand(w), revokeCommand(w), removeCommand(w), whoamiCommand(w), logCommand(w),
 		backupCommand(w), restoreCommand(w), migrateCommand(w), versionCommand(w),
 	)
 	for _, group := range append(root.Commands(), root) {

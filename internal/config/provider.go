@@ -163,7 +163,7 @@ func (c *checker) withoutExpanded(message string, elements []string) string {
 
 func (c *checker) client(p *Provider, at []string) {
 	switch {
-	case p.ClientID != "":
+	case p.ClientID != "", p.Overrides != nil && p.ProviderID == "" && p.Overrides.KeysOnly():
 	case p.ProviderID != "" && !c.written(append(at, "client_id")...) && !c.written(append(at, "client_secret")...):
 		c.doubt("there is no client_id, so nobody can consent here; only tokens and service accounts can be stored", at...)
 	default:
