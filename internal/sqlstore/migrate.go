@@ -63,7 +63,7 @@ func (db *DB) migrateAmongOthers(ctx context.Context, cfg Config) (err error) {
 		return fmt.Errorf("looking at the file: %w", err)
 	}
 	if info.Size() > 0 { // else not even the first look is for two: it makes a database of the file
-		if version, err := schemaVersion(ctx, db.write.DB, db.dialect, cfg.Path); err != nil || version == latestSchema {
+		if version, err := schemaVersion(ctx, db.lists.DB, db.dialect, cfg.Path); err != nil || version == latestSchema {
 			return err
 		}
 	}

@@ -310,6 +310,7 @@ func TestChangedTellsOfOtherProcesses(t *testing.T) {
 			t.Errorf("got %v, %v; want %v", got, err, want)
 		}
 	}
+	changed(true) // nobody knows
 	changed(false)
 	if _, err := mine.View().Token(t.Context(), ref()); !errors.Is(err, keybearer.NotFound) && !errors.Is(err, keybearer.ProviderNotFound) {
 		t.Fatalf("got %v, want that there is none", err)
