@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +65,26 @@ func TestBounds(t *testing.T) {
 		p, problems := policy.Parse("policy.yaml", []byte(c.text))
 		if err := problems.Err(); p != nil || err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %.300v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// The largest file there can be, of the kind that takes longest, is read in a moment: that may happen
+// while requests wait.
+func BenchmarkParseTheLargest(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("version: 1\nrules:\n")
+	for i := range 1000 {
+		text.WriteString("  - {verdict: allow, hosts: [")
+		for j := range 89 {
+			fmt.Fprintf(&text, "h%02d.a.de,", j)
+		}
+		fmt.Fprintf(&text, "z%03d.a.de]}\n", i)
+	}
+	data := []byte(text.String())
+	for b.Loop() {
+		if _, problems := policy.Parse("policy.yaml", data); len(problems) > 0 {
+			b.Fatal(problems.Err())
 		}
 	}
 }
