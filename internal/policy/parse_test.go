@@ -98,14 +98,14 @@ func TestLoad(t *testing.T) {
 		t.Helper()
 		p, problems := policy.Load(path)
 		if err := problems.Err(); p != nil || err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, %v; want %q", p, err, want)
+			t.Errorf("a policy: %v, %v; want %q", p != nil, err, want)
 		}
 	}
 	refused("policy.yaml: error: the file cannot be read: no such file or directory")
 	write(t, path, "version: 1\nrules: [{verdict: allow}]\n")
 	p, problems := policy.Load(path)
 	if p == nil || len(problems) > 0 || len(p.File().Rules) != 1 {
-		t.Errorf("got %v, %v; want a policy of one rule", p, problems)
+		t.Errorf("a policy: %v, %v; want one of one rule", p != nil, problems)
 	}
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)

@@ -12,8 +12,10 @@ type reading struct {
 // knownReads are those of the APIs that we know. All else that is posted counts as writing; so does GraphQL, where a
 // POST to one path does both.
 func knownReads() []reading {
-	jira := []string{"search", "search/jql", "search/approximate-count", "jql/parse", "jql/match", "jql/autocompletedata",
-		"issue/bulkfetch", "changelog/bulkfetch", "comment/list", "worklog/list", "permissions/check", "permissions/project"}
+	jira := []string{
+		"search", "search/jql", "search/approximate-count", "jql/parse", "jql/match", "jql/autocompletedata",
+		"issue/bulkfetch", "changelog/bulkfetch", "comment/list", "worklog/list", "permissions/check", "permissions/project",
+	}
 	slack := []string{"*.list", "*.info", "*.history", "*.replies", "*.members", "*.get", "search.*", "auth.test", "api.test", "chat.getPermalink"}
 	notion := []string{"search", "databases/*/query", "data_sources/*/query"}
 	return []reading{
