@@ -105,6 +105,14 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+func TestLongPathsAreNotJudged(t *testing.T) {
+	for length, judged := range map[int]bool{8 << 10: true, 8<<10 + 1: false} {
+		if _, fault := policy.ReadPath("/" + strings.Repeat("a", length-1)); (fault == "") != judged {
+			t.Errorf("%d bytes: %q, want it judged: %v", length, fault, judged)
+		}
+	}
+}
+
 func TestGlobs(t *testing.T) {
 	for _, c := range []struct {
 		pattern, path string

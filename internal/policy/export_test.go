@@ -22,3 +22,12 @@ func FitsPath(pattern, path string) bool {
 func (l *Limiter) Buckets() int { return len(l.buckets) }
 
 const MaxBuckets = maxBuckets
+
+// KnownReads are the ends of the paths that are known to read.
+func KnownReads() []string {
+	var ends []string
+	for _, x := range knownReads() {
+		ends = append(ends, x.ends...)
+	}
+	return ends
+}

@@ -6,9 +6,6 @@ const FileName = "policy.yaml"
 // maxFile bounds it, in bytes.
 const maxFile = 1 << 20
 
-// version is the only form of the file that there is.
-const version = 1
-
 // File is a policy.yaml as written. Its tags are the one source of keys, bounds and allowed values: the
 // reader obeys them, and the schema is generated from them.
 type File struct {

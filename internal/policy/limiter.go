@@ -36,7 +36,7 @@ func NewLimiter(now func() time.Time) *Limiter {
 // RetryAfter, which counts for nothing, if the rate of its rule is used up. What is refused, and what has
 // no rate, is not counted.
 func (l *Limiter) Take(run string, d Decision) Decision {
-	if d.limit == nil || d.Verdict == Refuse {
+	if d.limit == nil {
 		return d
 	}
 	now := l.now()

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,6 +69,26 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// The largest file there can be, of the kind that takes longest, is read in a moment: that may happen
+// while requests wait.
+func BenchmarkParseTheLargest(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("version: 1\nrules:\n")
+	for i := range 1000 {
+		text.WriteString("  - {verdict: allow, hosts: [")
+		for j := range 89 {
+			fmt.Fprintf(&text, "h%02d.a.de,", j)
+		}
+		fmt.Fprintf(&text, "z%03d.a.de]}\n", i)
+	}
+	data := []byte(text.String())
+	for b.Loop() {
+		if _, problems := policy.Parse("policy.yaml", data); len(problems) > 0 {
+			b.Fatal(problems.Err())
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
 	path := policy.In(t.TempDir())
 	if filepath.Base(path) != "policy.yaml" {
@@ -77,14 +98,14 @@ func TestLoad(t *testing.T) {
 		t.Helper()
 		p, problems := policy.Load(path)
 		if err := problems.Err(); p != nil || err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, %v; want %q", p, err, want)
+			t.Errorf("a policy: %v, %v; want %q", p != nil, err, want)
 		}
 	}
 	refused("policy.yaml: error: the file cannot be read: no such file or directory")
 	write(t, path, "version: 1\nrules: [{verdict: allow}]\n")
 	p, problems := policy.Load(path)
 	if p == nil || len(problems) > 0 || len(p.File().Rules) != 1 {
-		t.Errorf("got %v, %v; want a policy of one rule", p, problems)
+		t.Errorf("a policy: %v, %v; want one of one rule", p != nil, problems)
 	}
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,13 @@ import (
 // reachable warns of rules that no request comes to, because one above fits all that they fit. It sees
 // entries that are the same or left out, not patterns that cover others.
 func (c *checker) reachable() {
-	rules := c.policy.file.Rules
+	rules := make([]Rule, len(c.policy.file.Rules))
+	for i, r := range c.policy.file.Rules {
+		for _, entries := range []*[]string{&r.Runs, &r.Connections, &r.Hosts, &r.Methods, &r.Paths} {
+			*entries = slices.Sorted(slices.Values(*entries))
+		}
+		rules[i] = r
+	}
 	for i, below := range rules {
 		for j, above := range rules[:i] {
 			if covers(above, below) {
@@ -32,13 +38,19 @@ func covers(above, below Rule) bool {
 		contains(above.Hosts, below.Hosts) && contains(above.Methods, below.Methods) && contains(above.Paths, below.Paths)
 }
 
-// contains reports whether a list, of which none means everything, has all entries of another.
+// contains reports whether a sorted list, of which none means everything, has all entries of another.
 func contains(all, some []string) bool {
-	if len(all) == 0 {
+	switch {
+	case len(all) == 0:
 		return true
+	case len(all) < len(some) || len(some) > 0 && all[len(all)-1] < some[len(some)-1]: // most lists are told by that
+		return false
 	}
 	for _, entry := range some {
-		if !slices.Contains(all, entry) {
+		for len(all) > 0 && all[0] < entry {
+			all = all[1:]
+		}
+		if len(all) == 0 || all[0] != entry {
 			return false
 		}
 	}

@@ -93,6 +93,9 @@ func TestSourceReadsAgain(t *testing.T) {
 	w.expect(t, "gone", policy.Refuse, 3)
 	w.write(t, asking)
 	w.expect(t, "back", policy.Ask, 4)
+	w.Advance(-time.Hour)
+	w.write(t, allowing)
+	w.expect(t, "after the clock was set back", policy.Allow, 4)
 }
 
 // Two changes within one tick of the file system's clock, of one length, are two changes.
