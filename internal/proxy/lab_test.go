@@ -112,6 +112,7 @@ type lab struct {
 	agent    proxy.Credentials
 	at       *url.URL
 	upstream *httptest.Server
+	roots    *x509.CertPool // what the proxy trusts
 
 	mu     sync.Mutex
 	audits []keybearer.Injection
@@ -154,6 +155,7 @@ func newLab(t *testing.T, handler http.HandlerFunc, setup func(*lab, *proxy.Conf
 	l.ca = authority
 	roots := x509.NewCertPool()
 	roots.AddCert(l.upstream.Certificate())
+	l.roots = roots
 	cfg := proxy.Config{
 		Source: l.store, Authority: authority, Roots: roots, Record: l.record,
 		Log: slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
