@@ -148,13 +148,14 @@ func (l *loggingIn) connect(ctx context.Context) error {
 	switch flow := l.flow(&p.Definition); flow {
 	case flowKey:
 		return l.giveKey(ctx, &p.Definition)
-	case flowDevice:
-		return l.consentByDevice(ctx)
 	default:
 		if p.ClientID == "" {
 			if err := l.giveClient(ctx, p); err != nil {
 				return err
 			}
+		}
+		if flow == flowDevice {
+			return l.consentByDevice(ctx)
 		}
 		return l.consent(ctx)
 	}

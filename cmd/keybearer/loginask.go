@@ -186,8 +186,29 @@ func (l *loggingIn) consentElsewhere(ctx context.Context, a keybearer.Authorizat
 }
 
 // consentByDevice gets the consent by a code that is typed in elsewhere (RFC 8628).
-func (l *loggingIn) consentByDevice(context.Context) error {
-	return keybearer.Errorf(keybearer.NotImplemented, "the device flow is not there yet")
+func (l *loggingIn) consentByDevice(ctx context.Context) error {
+	local, ok := l.home.(*localHome)
+	if !ok {
+		return usageError{errors.New("--flow device is for the vault on this machine")}
+	}
+	ask := local.AuthorizeDevice
+	if l.f.force {
+		ask = local.AuthorizeDeviceAgain
+	}
+	a, err := ask(ctx, keybearer.AuthorizeRequest{ID: l.ref.Provider, User: l.ref.User, Connection: l.ref.Name, Scopes: l.f.scopes})
+	if err != nil {
+		return err
+	}
+	if a.Status == keybearer.AuthorizationCompleted {
+		l.kept = true
+		return nil
+	}
+	l.say("Open this address, on any machine, and type the code there:\n\n  %s\n  %s\n\n", a.VerificationURI, a.UserCode)
+	if !l.f.noBrowser {
+		login.Browser(ctx, l.w.env, cmp.Or(a.VerificationURIComplete, a.VerificationURI))
+	}
+	_, err = l.waiting(ctx, a.ID)
+	return err
 }
 
 func isTerminal(stream any) bool {
