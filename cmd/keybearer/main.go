@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, w world) int {
 		backupCommand(w), restoreCommand(w), migrateCommand(w), versionCommand(w),
 	)
 	for _, group := range append(root.Commands(), root) {
-		if group.HasSubCommands() {
+		if group.HasSubCommands() && group.RunE == nil {
 			group.Args, group.RunE = noSuchCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
 		}
 	}
