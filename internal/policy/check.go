@@ -16,7 +16,8 @@ import (
 type checker struct {
 	*binder
 	policy *Policy
-	cited  []string // how sentences call each rule
+	cited  []string       // how sentences call each rule
+	lists  map[string]int // lists of connections, numbered
 }
 
 func (c *checker) all() {
@@ -29,7 +30,7 @@ func (c *checker) all() {
 	for i := range p.file.Rules {
 		path := fmt.Sprintf("rules[%d]", i)
 		c.name(path, p.file.Rules[i].Name, seen)
-		c.add(c.rule(path, i))
+		c.add(c.rule(path, i), p.file.Rules[i].Connections)
 	}
 	if len(p.file.Rules) == 0 && c.places["rules"] != nil && !c.failed["rules"] {
 		c.doubt(c.places["rules"], "rules", "there is no rule, so everything that a connection serves is refused")
@@ -39,7 +40,12 @@ func (c *checker) all() {
 	}
 }
 
-func (c *checker) add(r rule) {
+func (c *checker) add(r rule, connections []string) {
+	list := strings.Join(connections, " ")
+	if _, known := c.lists[list]; !known {
+		c.lists[list] = len(c.lists)
+	}
+	r.sameAs = c.lists[list]
 	c.cited = append(c.cited, r.cited)
 	if r.served() {
 		c.policy.served = append(c.policy.served, r)

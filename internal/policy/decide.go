@@ -36,6 +36,8 @@ type Request struct {
 	// Method is the request's; "" while only a tunnel to an unmatched host is asked for, which hides what
 	// is sent in it.
 	Method string
+	// Override is the method that a header asks the upstream to take the request for, as [Override] finds it.
+	Override string
 	// Host is the one of the connection that was opened (not what a Host header says), with a port that is
 	// not 443.
 	Host string
@@ -53,6 +55,8 @@ type Decision struct {
 	Verdict Verdict
 	// Rule is the name of the rule, or "rule 3"; "" where no rule decided.
 	Rule string
+	// Named: the rule names this very host, not a pattern of hosts.
+	Named bool
 	// Reason is a sentence for people and agents. It has neither the path nor anything of a body.
 	Reason string
 	// RetryAfter is when it may be tried again, where [Limiter.Take] refused it; else 0.
@@ -90,8 +94,10 @@ type question struct {
 	method     string // in capitals: servers are known to take post for POST
 	usual      methodSet
 	connection string
+	asked      [32]int8 // by rule.sameAs: 1 and -1 are known answers
 	host       host
 	hidden     bool // a tunnel, in which nothing can be seen
+	named      bool // the rule that was looked at last names the very host
 	read       bool // way has been filled
 	way        readings
 }
@@ -104,8 +110,17 @@ func (q *question) path() *readings {
 }
 
 // Decide judges a request: the first rule that fits it decides. What none fits is refused where a
-// connection serves the host, and is for unmatched_hosts where none does.
+// connection serves the host, and is for unmatched_hosts where none does. A request with an Override is
+// judged by both of its methods, and the stricter verdict counts.
 func (p *Policy) Decide(request Request) Decision {
+	d := p.decide(request)
+	if request.Override == "" || p == nil {
+		return d
+	}
+	return p.stricter(d, request)
+}
+
+func (p *Policy) decide(request Request) Decision {
 	switch {
 	case p == nil && request.Matched:
 		return Decision{Verdict: Allow, Reason: "there is no policy: what a connection serves is allowed"}
@@ -156,7 +171,7 @@ func unclearPath(path *readings) string {
 
 // apply gives the verdict of the rule that fits.
 func (p *Policy) apply(r *rule, q *question) Decision {
-	d := Decision{Verdict: r.verdict, Rule: r.label, cited: r.cited, limit: r.limit}
+	d := Decision{Verdict: r.verdict, Rule: r.label, Named: q.named, cited: r.cited, limit: r.limit}
 	switch {
 	case r.readOnly && !p.onlyReads(q):
 		return p.refuse(q, r, r.cited+" lets through only what reads")

@@ -1,9 +1,12 @@
 package policy_test
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/policy"
 )
 
@@ -101,6 +104,77 @@ func TestHosts(t *testing.T) {
 	} {
 		if name, port, ok := policy.ReadHost(raw); ok {
 			t.Errorf("%q was taken as %q, %q", raw, name, port)
+		}
+	}
+}
+
+// A POST that a header makes a DELETE is judged as both.
+func TestMethodsInHeaders(t *testing.T) {
+	p := parse(t, "version: 1\nrules:\n  - {name: never delete, methods: [DELETE], verdict: refuse}\n  - {methods: [PUT], verdict: ask}\n  - {verdict: allow}\n")
+	for _, c := range []struct {
+		headers http.Header
+		method  string
+		want    policy.Verdict
+	}{
+		{http.Header{}, "POST", policy.Allow},
+		{http.Header{"X-Http-Method-Override": {"DELETE"}}, "POST", policy.Refuse},
+		{http.Header{"X-Http-Method": {" delete "}}, "POST", policy.Refuse},
+		{http.Header{"X-Method-Override": {"PUT"}}, "POST", policy.Ask},
+		{http.Header{"X-Method-Override": {"GET"}}, "POST", policy.Allow},
+		{http.Header{"X-Method-Override": {"GET"}}, "DELETE", policy.Refuse},
+		{http.Header{"X-Method-Override": {"GET"}}, "PUT", policy.Ask},
+		{http.Header{"X-Http-Method-Override": {"GET", "GET"}, "X-Http-Method": {"get"}}, "POST", policy.Allow},
+		{http.Header{"X-Http-Method-Override": {"GET", "PATCH"}}, "POST", policy.Refuse},
+		{http.Header{"X-Http-Method-Override": {"GET"}, "X-Http-Method": {"PATCH"}}, "POST", policy.Refuse},
+		{http.Header{"X-Http-Method-Override": {"GE T"}}, "POST", policy.Refuse},
+	} {
+		q := get("/")
+		q.Method, q.Override = c.method, policy.Override(c.headers)
+		d := p.Decide(q)
+		if d.Verdict != c.want {
+			t.Errorf("%s with %v: %+v, want %s", c.method, c.headers, d, c.want)
+		}
+	}
+	q := get("/")
+	q.Override = "DELETE"
+	want := "the policy refuses DELETE at api.github.com: rule `never delete` of policy.yaml line 3 (a header asks to take the request for DELETE)"
+	if got := p.Decide(q).Reason; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var none *policy.Policy
+	if got := none.Decide(q).Verdict; got != policy.Allow {
+		t.Errorf("without a policy: %s, want allow", got)
+	}
+}
+
+func TestRulesThatNameTheVeryHostSaySo(t *testing.T) {
+	p := parse(t, "version: 1\nrules:\n  - {hosts: ['*.internal', db.internal, 10.0.0.7], verdict: tunnel}\n  - {verdict: allow}\n")
+	for host, want := range map[string]bool{"db.internal": true, "DB.internal:5432": true, "web.internal": false, "10.0.0.7": true, "example.com": false} {
+		if d := p.Decide(policy.Request{Host: host}); d.Verdict != policy.Tunnel || d.Named != want {
+			t.Errorf("%s: %+v, want it named: %v", host, d, want)
+		}
+	}
+	if d := p.Decide(get("/")); d.Named {
+		t.Errorf("%+v, of a rule without hosts", d)
+	}
+}
+
+func TestManyConnectionsAreToldApart(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("version: 1\nrules:\n")
+	for i := range 100 {
+		fmt.Fprintf(&text, "  - {name: a%d, connections: [p%d], methods: [GET], verdict: allow}\n  - {name: b%d, connections: [p%d], verdict: ask}\n", i, i, i, i)
+	}
+	p := parse(t, text.String())
+	for i := range 100 {
+		q := get("/")
+		q.Provider = keybearer.ProviderID(fmt.Sprintf("p%d", i))
+		if got, want := p.Decide(q).Rule, fmt.Sprintf("a%d", i); got != want {
+			t.Errorf("GET with %s: %q, want %q", q.Provider, got, want)
+		}
+		q.Method = "POST"
+		if got, want := p.Decide(q).Rule, fmt.Sprintf("b%d", i); got != want {
+			t.Errorf("POST with %s: %q, want %q", q.Provider, got, want)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func Parse(name string, data []byte) (*Policy, Problems) {
 	b := newBinder(d)
 	b.problems = problems
 	b.mapping(d.Root, "", reflect.ValueOf(&p.file).Elem())
-	c := checker{binder: b, policy: p}
+	c := checker{binder: b, policy: p, lists: map[string]int{}}
 	c.all()
 	problems = b.problems.Sorted()
 	for i, found := range problems {

@@ -9,6 +9,7 @@ import (
 type rule struct {
 	runs        []word
 	connections []connectionPattern
+	sameAs      int // rules with the same connections have the same number
 	hosts       []hostPattern
 	methods     []string
 	usual       methodSet // of methods: those that have a bit
@@ -45,14 +46,15 @@ func (r *rule) unserved() bool { return len(r.hosts) > 0 && len(r.connections) =
 
 // about compares the rule with a request, if it can be about such hosts. What costs least comes first.
 func (r *rule) about(q *question) answer {
+	q.named = false
 	switch {
 	case len(r.methods) > 0 && !q.hidden && !r.forMethod(q):
 		return other
 	case len(r.hosts) > 0 && !r.forHost(q):
 		return other
-	case len(r.runs) > 0 && !r.forRun(q):
-		return other
 	case len(r.connections) > 0 && !r.forConnection(q):
+		return other
+	case len(r.runs) > 0 && !r.forRun(q):
 		return other
 	case q.hidden && (len(r.methods) > 0 || len(r.paths) > 0 || r.readOnly):
 		return hidden
@@ -92,16 +94,38 @@ func (r *rule) forMethod(q *question) bool {
 	return slices.Contains(r.methods, q.method)
 }
 
+// forHost notes whether the host is there by its own name, too.
 func (r *rule) forHost(q *question) bool {
+	found := false
 	for i := range r.hosts {
-		if r.hosts[i].fits(&q.host) {
-			return true
+		if p := &r.hosts[i]; p.fits(&q.host) {
+			if !p.below {
+				q.named = true
+				return true
+			}
+			found = true
 		}
 	}
-	return false
+	return found
 }
 
+// forConnection looks the answer up where a rule with the same connections was asked before: many rules are
+// about the same ones.
 func (r *rule) forConnection(q *question) bool {
+	if r.sameAs >= len(q.asked) {
+		return r.hasConnection(q)
+	}
+	known := &q.asked[r.sameAs]
+	if *known == 0 {
+		*known = -1
+		if r.hasConnection(q) {
+			*known = 1
+		}
+	}
+	return *known > 0
+}
+
+func (r *rule) hasConnection(q *question) bool {
 	for i := range r.connections {
 		if p := &r.connections[i]; p.provider.fits(string(q.Provider)) && p.name.fits(q.connection) {
 			return true
