@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 //	control URL JSON [NAME]  sends a command to a sandbox's control API; a token in its answer goes into the variable NAME
 //	inmanual FILE       wants the last output, but for ports, ids and dates, word for word in a file of docs
 //	exitcode CODE COMMAND...  runs a command that has to end with that code
+//	awaits REGEXP COMMAND...  runs a command until its output has that
 //	aged CONFIG DIR DURATION  moves the stored consents back in time, while no engine runs
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -58,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"aged":     agedCommand,
 			"inmanual": inManualCommand,
 			"exitcode": exitCodeCommand,
+			"awaits":   awaitsCommand,
 		},
 	})
 }
@@ -154,6 +156,24 @@ func exitCodeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if fmt.Sprint(code) != args[0] {
 		ts.Fatalf("ended with %d, want %s", code, args[0])
+	}
+}
+
+func awaitsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	wanted := regexp.MustCompile(args[0])
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	over := time.After(20 * time.Second)
+	for {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if wanted.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-over:
+			ts.Fatalf("the output never had %s", args[0])
+		}
 	}
 }
 
