@@ -75,6 +75,9 @@ func (l *listener) client(t *testing.T, kind, answer string) *oauth.Client {
 	if r := d.RefreshRequest; r != nil {
 		over.RefreshRequest = &oauth.Request{Endpoint: here(r.Endpoint)}
 	}
+	if r := d.DeviceRequest; r != nil {
+		over.DeviceRequest = &oauth.Request{Endpoint: here(r.Endpoint)}
+	}
 	if r := d.RevokeRequest; r != nil {
 		over.RevokeRequest = &oauth.Request{Endpoint: here(r.Endpoint)}
 	}
@@ -133,6 +136,33 @@ func TestKindsAuthenticateOnceAndAsDocumented(t *testing.T) {
 		if got := l.last(t).params; got["refresh_token"] != "a-refresh-token" || got["grant_type"] != "refresh_token" {
 			t.Errorf("%s: the refresh lacks its token or grant type", kind)
 		}
+	}
+}
+
+func TestDeviceCodesAreAskedForWithoutTheSecretInTheBody(t *testing.T) {
+	l := newListener(t)
+	var kinds []string
+	for _, kind := range catalog.Kinds() {
+		d, _ := catalog.Definition(kind)
+		if !d.AuthorizesDevices() {
+			continue
+		}
+		kinds = append(kinds, kind)
+		c := l.client(t, kind, `{"device_code":"a-device-code","user_code":"WDJB-MJHT","verification_uri":"https://login.example.com/device"}`)
+		_, err := c.AuthorizeDevice(t.Context(), []string{"read"})
+		got := l.last(t)
+		if err != nil || got.params["client_id"] != "the-client" || got.params["client_secret"] != "" || (got.params["scope"] == "") != (kind == "zoom") {
+			t.Errorf("%s: %v; the request has %d parameters", kind, err, len(got.params))
+		}
+		l.client(t, kind, plainAnswer)
+		_, err = c.PollDevice(t.Context(), oauth.DeviceAuthorization{DeviceCode: secret.New("a-device-code")}, nil)
+		if got := l.last(t); err != nil || got.params["device_code"] != "a-device-code" || got.params["grant_type"] != oauth.GrantTypeDevice {
+			t.Errorf("%s: %v; the poll has %d parameters", kind, err, len(got.params))
+		}
+	}
+	want := []string{"github", "github-enterprise-server", "gitlab", "gitlab-self-managed", "google", "microsoft", "sentry", "zoom"}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("got %v, want %v", kinds, want)
 	}
 }
 
