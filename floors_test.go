@@ -34,11 +34,15 @@ func floors() map[string]int {
 		"internal/config":  doors,
 		"internal/httpapi": doors,
 		"internal/pages":   doors,
+		"internal/proxy":   doors,
+		"internal/vault":   doors,
 
 		"atlassian":         3,
 		"catalog":           3,
 		"client":            3,
 		"internal/audit":    3,
+		"internal/datakey":  3,
+		"internal/policy":   3,
 		"internal/sqlstore": 3,
 		"storetest":         3,
 
@@ -47,11 +51,14 @@ func floors() map[string]int {
 		"oauth": 1,
 
 		"api":                   0,
+		"internal/ca":           0,
+		"internal/child":        0,
 		"internal/egress":       0,
 		"internal/fault":        0,
 		"internal/jsonpath":     0,
 		"internal/password":     0,
 		"internal/postgrestest": 0,
+		"internal/yamlpos":      0,
 		"providertest":          0,
 		"seal":                  0,
 

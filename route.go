@@ -36,6 +36,9 @@ type Route struct {
 	Sites   []Site
 	Site    string
 	Gateway string
+	// Endpoints are the URLs of the provider's OAuth endpoints (authorization, token, revocation and the
+	// like): no credential is put on requests to them, also where they share a host with the API.
+	Endpoints []string
 }
 
 // Injection is one request that a proxy has put a credential on, or has refused to: for the audit.

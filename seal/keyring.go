@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -29,6 +30,14 @@ type Key struct {
 	Default bool
 	// Secret is the key's text, of any length; at least 32 random characters are advised.
 	Secret secret.String
+}
+
+// DataKey is a key that seals values, as a database keeps it: itself sealed with a root key.
+type DataKey struct {
+	// Number counts up from 1. The key with the highest is the default.
+	Number    int64
+	Sealed    Value
+	CreatedAt time.Time
 }
 
 // Keyring seals and opens values. It is safe for concurrent use, also while keys are added.

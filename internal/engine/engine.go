@@ -22,6 +22,7 @@ import (
 	"github.com/keybearer/keybearer/catalog"
 	"github.com/keybearer/keybearer/internal/audit"
 	"github.com/keybearer/keybearer/internal/config"
+	"github.com/keybearer/keybearer/internal/datakey"
 	"github.com/keybearer/keybearer/internal/egress"
 	"github.com/keybearer/keybearer/internal/fault"
 	"github.com/keybearer/keybearer/internal/httpapi"
@@ -64,7 +65,7 @@ type Engine struct {
 	listener net.Listener
 	server   *http.Server
 	public   string
-	keys     *keyring
+	keys     *datakey.Keyring
 	keep     sqlstore.Retention
 	// shared: other engines may run on the same database. Then there is a clock that they share.
 	shared bool

@@ -7,10 +7,11 @@ import (
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/config"
+	"github.com/keybearer/keybearer/internal/datakey"
 )
 
 // KeyStore is what a database keeps about keys.
-type KeyStore = keyStore
+type KeyStore = datakey.Store
 
 // OpenKeyring is what an engine does about keys at its start.
 func OpenKeyring(ctx context.Context, cfg *config.Config, s KeyStore, log *slog.Logger, now func() time.Time) (keybearer.Rotator, error) {
@@ -23,7 +24,7 @@ func OpenKeyring(ctx context.Context, cfg *config.Config, s KeyStore, log *slog.
 
 // KeyCheck is what an engine from before there were data keys stored of a root key.
 func KeyCheck(sealer keybearer.Sealer, id string) ([]byte, error) {
-	return sealer.Seal([]byte(keyCheckText), keyCheckPlace(id))
+	return datakey.SealCheck(sealer, id)
 }
 
 // Address is where the engine listens.

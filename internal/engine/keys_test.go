@@ -202,7 +202,7 @@ type counting struct {
 	reads atomic.Int64
 }
 
-func (c *counting) DataKeys(ctx context.Context) ([]sqlstore.DataKey, error) {
+func (c *counting) DataKeys(ctx context.Context) ([]seal.DataKey, error) {
 	c.reads.Add(1)
 	return c.KeyStore.DataKeys(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/audit"
 	"github.com/keybearer/keybearer/internal/config"
+	"github.com/keybearer/keybearer/internal/datakey"
 	"github.com/keybearer/keybearer/internal/sqlstore"
 )
 
@@ -27,7 +28,7 @@ type store interface {
 	keybearer.Leaser
 	keybearer.EventStore
 	audit.Sink
-	keyStore
+	datakey.Store
 	Prune(ctx context.Context, now time.Time, keep sqlstore.Retention) (sqlstore.Pruned, error)
 	Ping(ctx context.Context) error
 	Clock(ctx context.Context) (time.Time, error)

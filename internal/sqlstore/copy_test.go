@@ -56,7 +56,7 @@ func one(t *testing.T, db *sqlstore.DB) {
 	must(db.PutSession(ctx, keybearer.Session{Hash: []byte("s"), Expires: noon()}))
 	must(db.PutSetting(ctx, "default", "x", []byte("1")))
 	must(db.PutKeyCheck(ctx, "k1", []byte("check")))
-	_, err = db.CreateDataKey(ctx, sqlstore.DataKey{Number: 1, Sealed: seal.Value("key"), CreatedAt: noon()})
+	_, err = db.CreateDataKey(ctx, seal.DataKey{Number: 1, Sealed: seal.Value("key"), CreatedAt: noon()})
 	must(err)
 	must(db.WriteEvents(ctx, each(event(1))))
 }

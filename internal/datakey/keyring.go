@@ -1,4 +1,4 @@
-package engine
+package datakey
 
 import (
 	"context"
@@ -21,15 +21,16 @@ const (
 	reloadTimeout = 5 * time.Second
 	// keysLast is how long the newest key that is known is believed to be the newest. Replicas look far
 	// more often; one that was frozen looks before it seals anything.
-	keysLast = flowLife / 2
+	keysLast = FlowLife / 2
 )
 
-// keyring is the engine's Sealer. It seals with the newest data key, and learns of those that other
-// replicas make: when it meets one, and now and then. Keys stay in it until the process ends.
-type keyring struct {
+// Keyring is a Sealer. It seals with the newest data key, and learns of those that others make: when it
+// meets one, and now and then. Keys stay in it until the process ends. It is safe for concurrent use.
+type Keyring struct {
 	ring  *seal.Keyring // data keys, and root keys that sealed values directly
 	roots *seal.Keyring
-	store keyStore
+	cfg   Config
+	store Store
 	log   *slog.Logger
 	now   func() time.Time // for how old keys are
 	// news has something in it when there is a new default.
@@ -40,14 +41,17 @@ type keyring struct {
 	checked atomic.Int64  // when one last succeeded, by the wall clock in seconds: it goes on in a frozen process
 }
 
-var _ keybearer.Rotator = (*keyring)(nil)
+var _ keybearer.Rotator = (*Keyring)(nil)
+
+// News has something in it when there is a new default.
+func (k *Keyring) News() <-chan struct{} { return k.news }
 
 // Seal implements [keybearer.Sealer].
-func (k *keyring) Seal(plain, place []byte) (seal.Value, error) {
-	if since := k.now().Unix() - k.checked.Load(); since > int64(keysLast.Seconds()) {
+func (k *Keyring) Seal(plain, place []byte) (seal.Value, error) {
+	if since := k.now().Unix() - k.checked.Load(); since > int64(k.cfg.Believe.Seconds()) {
 		ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
 		defer cancel()
-		if err := k.reload(ctx); err != nil { // then storing the value hardly works either
+		if err := k.Reload(ctx); err != nil { // then storing the value hardly works either
 			k.log.Warn("the data keys could not be read again", "error", err)
 		}
 	}
@@ -55,7 +59,7 @@ func (k *keyring) Seal(plain, place []byte) (seal.Value, error) {
 }
 
 // Open implements [keybearer.Sealer].
-func (k *keyring) Open(v seal.Value, place []byte) ([]byte, error) {
+func (k *Keyring) Open(v seal.Value, place []byte) ([]byte, error) {
 	plain, err := k.ring.Open(v, place)
 	if err == nil || !errors.Is(err, seal.ErrUnknownKey) {
 		return plain, err
@@ -68,7 +72,7 @@ func (k *keyring) Open(v seal.Value, place []byte) ([]byte, error) {
 }
 
 // learn looks for a key that is not known here. Of many that ask at once, one looks.
-func (k *keyring) learn(id string) bool {
+func (k *Keyring) learn(id string) bool {
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
 	defer cancel()
@@ -90,8 +94,8 @@ func (k *keyring) learn(id string) bool {
 	return k.ring.Has(id)
 }
 
-// reload looks for keys that others have made.
-func (k *keyring) reload(ctx context.Context) error {
+// Reload looks for keys that others have made.
+func (k *Keyring) Reload(ctx context.Context) error {
 	select {
 	case k.turn <- struct{}{}:
 		defer func() { <-k.turn }()
@@ -101,8 +105,16 @@ func (k *keyring) reload(ctx context.Context) error {
 	}
 }
 
+// Learn takes a new root key, with which the data keys are sealed now, and reads them.
+func (k *Keyring) Learn(ctx context.Context, root seal.Key) error {
+	if err := k.roots.Add(root); err != nil {
+		return err
+	}
+	return k.Reload(ctx)
+}
+
 // load adds what is new, in its turn.
-func (k *keyring) load(ctx context.Context) error {
+func (k *Keyring) load(ctx context.Context) error {
 	k.loaded = time.Now()
 	stored, err := k.store.DataKeys(ctx)
 	if err != nil {
@@ -112,12 +124,11 @@ func (k *keyring) load(ctx context.Context) error {
 	before := k.ring.Default()
 	var errs []error
 	for i, s := range stored {
-		key := seal.Key{ID: dataKeyID(s.Number), Default: i == len(stored)-1}
+		key := seal.Key{ID: ID(s.Number), Default: i == len(stored)-1}
 		if !k.ring.Has(key.ID) {
-			plain, err := k.roots.Open(s.Sealed, dataKeyPlace(s.Number))
+			plain, err := k.openStored(ctx, s)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("the data key %s does not open with the root keys that this engine was started with: "+
-					"give all replicas the same security.root_keys, and start this one anew: %w", key.ID, err))
+				errs = append(errs, fmt.Errorf("the data key %s does not open with the root keys of this process: %s: %w", key.ID, k.cfg.Words.Unopened, err))
 				continue
 			}
 			key.Secret = secret.New(string(plain))
@@ -136,8 +147,25 @@ func (k *keyring) load(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// openStored opens a data key. Its root key may be one that was made meanwhile.
+func (k *Keyring) openStored(ctx context.Context, s seal.DataKey) ([]byte, error) {
+	plain, err := k.roots.Open(s.Sealed, place(s.Number))
+	if err == nil || !errors.Is(err, seal.ErrUnknownKey) || k.cfg.Root == nil {
+		return plain, err
+	}
+	id, _ := s.Sealed.KeyID()
+	root, err := k.cfg.Root(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.roots.Add(root); err != nil {
+		return nil, err
+	}
+	return k.roots.Open(s.Sealed, place(s.Number))
+}
+
 // Rotate implements [keybearer.Rotator].
-func (k *keyring) Rotate(ctx context.Context) (keybearer.SealingKey, error) {
+func (k *Keyring) Rotate(ctx context.Context) (keybearer.SealingKey, error) {
 	select {
 	case k.turn <- struct{}{}:
 		defer func() { <-k.turn }()
@@ -153,7 +181,7 @@ func (k *keyring) Rotate(ctx context.Context) (keybearer.SealingKey, error) {
 	}
 	next := stored[len(stored)-1].Number + 1
 	// Where somebody else rotates at this moment, the key that he makes is as new as ours.
-	if _, err := createDataKey(ctx, k.store, k.roots, next, k.now()); err != nil {
+	if _, err := Create(ctx, k.store, k.roots, next, k.now()); err != nil {
 		return keybearer.SealingKey{}, err
 	}
 	if err := k.load(ctx); err != nil {
@@ -167,7 +195,7 @@ func (k *keyring) Rotate(ctx context.Context) (keybearer.SealingKey, error) {
 }
 
 // SealingKeys implements [keybearer.Rotator]: the root keys by id, then the data keys, the oldest first.
-func (k *keyring) SealingKeys(ctx context.Context) ([]keybearer.SealingKey, error) {
+func (k *Keyring) SealingKeys(ctx context.Context) ([]keybearer.SealingKey, error) {
 	stored, err := k.store.DataKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -183,7 +211,7 @@ func (k *keyring) SealingKeys(ctx context.Context) ([]keybearer.SealingKey, erro
 		keys = append(keys, keybearer.SealingKey{ID: id, Root: true, Default: id == k.roots.Default(), Values: waiting})
 	}
 	for i, s := range stored {
-		id := dataKeyID(s.Number)
+		id := ID(s.Number)
 		waiting, err := k.store.WaitingUnder(ctx, id)
 		if err != nil {
 			return nil, err
@@ -195,4 +223,16 @@ func (k *keyring) SealingKeys(ctx context.Context) ([]keybearer.SealingKey, erro
 		keys = append(keys, keybearer.SealingKey{ID: id, Default: i == len(stored)-1, SealedWith: root, CreatedAt: s.CreatedAt, Values: waiting})
 	}
 	return keys, nil
+}
+
+// wait reports whether the time passed before ctx ended.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
