@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -221,4 +222,20 @@ func TestGitHubSeparatesGrantedScopesByCommas(t *testing.T) {
 	_, err = l.client(t, "github", `{"error":"bad_verification_code","error_description":"The code passed is incorrect or expired."}`).
 		Exchange(t.Context(), secret.New("the-code"), oauth.NewVerifier(), nil)
 	wantError(t, err, oauth.Reconsent, "start the authorization again")
+}
+
+func TestMovedKindsLeaveNoEndpointBehind(t *testing.T) {
+	const base = "https://sandbox.example.com:9443"
+	for _, kind := range catalog.Kinds() {
+		d, _ := catalog.Definition(kind)
+		text, err := json.Marshal(d.Install(d.Moved(base)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`"endpoint":"([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+			if !strings.HasPrefix(match[1], base+"/") {
+				t.Errorf("%s: %s stayed where it was", kind, match[1])
+			}
+		}
+	}
 }
