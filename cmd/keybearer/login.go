@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/atlassian"
 	"github.com/keybearer/keybearer/catalog"
 	"github.com/keybearer/keybearer/internal/login"
 	"github.com/keybearer/keybearer/internal/vault"
@@ -145,6 +146,7 @@ func (l *loggingIn) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.f.scopes = l.scopes(&p.Definition)
 	switch flow := l.flow(&p.Definition); flow {
 	case flowKey:
 		return l.giveKey(ctx, &p.Definition)
@@ -217,6 +219,14 @@ func (l *loggingIn) draft() (keybearer.ProviderDraft, error) {
 		d.Settings.Product = slices.Min(productsOf(&definition))
 	}
 	return d, nil
+}
+
+// scopes are those to ask for. Atlassian Cloud has none by default: then enough to work on issues, which most apps have.
+func (l *loggingIn) scopes(d *oauth.Definition) []string {
+	if len(l.f.scopes) == 0 && len(d.Scopes.Default) == 0 && d.SitesRequest != nil {
+		return append(atlassian.ClassicScopes(atlassian.Write, atlassian.Jira), "read:me")
+	}
+	return l.f.scopes
 }
 
 // consent sends the person to the provider, and waits.
