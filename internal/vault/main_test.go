@@ -1,6 +1,9 @@
+//go:build unix
+
 package vault_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -46,7 +49,8 @@ func parts() map[string]func(context.Context, *home) error {
 // process is this test binary in another part.
 type process struct {
 	*exec.Cmd
-	words bytes.Buffer
+	lines *bufio.Scanner
+	words bytes.Buffer // of its standard error
 }
 
 func start(t *testing.T, name string, h *home) *process {
@@ -57,18 +61,29 @@ func start(t *testing.T, name string, h *home) *process {
 	}
 	p := &process{Cmd: exec.CommandContext(t.Context(), os.Args[0], string(text))}
 	p.Env = append(os.Environ(), part+"="+name)
-	p.Stdout, p.Stderr = &p.words, &p.words
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.lines, p.Stderr = bufio.NewScanner(out), &p.words
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// wait wants the process to end well, and gives what it said.
-func (p *process) wait(t *testing.T) string {
+// hear waits until the process says something.
+func (p *process) hear(t *testing.T, want string) {
+	t.Helper()
+	if !p.lines.Scan() || p.lines.Text() != want {
+		t.Fatalf("the process said %q, want %q: %s", p.lines.Text(), want, p.words.String())
+	}
+}
+
+// wait wants the process to end well.
+func (p *process) wait(t *testing.T) {
 	t.Helper()
 	if err := p.Wait(); err != nil {
 		t.Fatalf("%v: %s", err, p.words.String())
 	}
-	return p.words.String()
 }
