@@ -30,6 +30,9 @@ type AuthorizeRequest struct {
 	ProviderID string
 	// ProviderType is "oauth2" or "".
 	ProviderType string
+	// Connection is the name of the connection that is meant, where the user has several at the provider;
+	// see [ConnectionName].
+	Connection string
 	// Scopes are asked for; none means the provider's default.
 	Scopes []string
 	User   UserID
@@ -87,7 +90,7 @@ func (v *View) authorize(ctx context.Context, r AuthorizeRequest, again bool) (A
 		v.record(Event{Action: ActionAuthorize, User: r.User, Outcome: outcome(err), Reason: reason(err)})
 		return Authorization{}, err
 	}
-	ref := Ref{Project: v.caller.Project, User: r.User, Provider: p.ID}
+	ref := Ref{Project: v.caller.Project, User: r.User, Provider: p.ID, Name: r.Connection}
 	if !v.caller.mayUse(ref.User, ref.Provider) {
 		v.record(Event{Action: ActionAuthorize, User: ref.User, Provider: ref.Provider, Outcome: string(PermissionDenied)})
 		return Authorization{}, Errorf(PermissionDenied, "permission denied: this API key may not act for this user")
@@ -177,6 +180,9 @@ func (b *Broker) check(r *AuthorizeRequest) error {
 		return err
 	}
 	r.Scopes = scopes
+	if r.Connection, err = ConnectionName(r.Connection); err != nil {
+		return err
+	}
 	return b.checkNextURI(r.NextURI)
 }
 

@@ -59,6 +59,9 @@ type Config struct {
 	Verification Verification
 	// VerificationFixed forbids changing the setting over the API, since the file says it.
 	VerificationFixed bool
+	// AllowDevice permits [View.AuthorizeDevice], where nothing proves who consented, though Verification
+	// does not skip that. It is for a Broker of one person.
+	AllowDevice bool
 	// AllowSkip permits setting UnsafeSkip over the API.
 	AllowSkip bool
 	// Confirm says when the start page asks before it goes on to the provider; "" means auto.
@@ -73,6 +76,8 @@ type Config struct {
 
 	// Recorder takes the audit; nil means none.
 	Recorder Recorder
+	// Events reads it back; nil means that it is not to be had here.
+	Events EventStore
 	// Log takes what an operator should see; nil means nothing.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -92,6 +97,7 @@ type Broker struct {
 	shelf    shelf
 	uses     uses
 	breakers breakers
+	devices  devices
 	unsaved  sync.Map // ConnectionID -> *unsavedGrant
 
 	// life ends at Close; exchanges and refreshes run under it, not under the context of whoever
@@ -267,8 +273,10 @@ func (v *View) record(e Event) {
 	v.b.record(e)
 }
 
-func (b *Broker) record(e Event) {
-	e.Time = b.now()
+func (b *Broker) record(e Event) { b.recordAt(b.now(), e) }
+
+func (b *Broker) recordAt(at time.Time, e Event) {
+	e.Time = at
 	if e.Project == "" {
 		e.Project = DefaultProject
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -19,6 +20,23 @@ type Ref struct {
 	Provider ProviderID
 	Name     string
 }
+
+// DefaultConnection is what people call the connection without a name.
+const DefaultConnection = "default"
+
+// ConnectionName reads the name of a connection: up to 63 letters, digits, "-", "_" and ".", beginning
+// with a letter or digit. The connection called default has none. Kind: BadRequest.
+func ConnectionName(text string) (string, error) {
+	if text == "" || text == DefaultConnection {
+		return "", nil
+	}
+	if !connectionName.MatchString(text) {
+		return "", Errorf(BadRequest, "a connection's name has 1 to 63 letters, digits, hyphens, underscores and dots, and begins with a letter or digit: like work")
+	}
+	return text, nil
+}
+
+var connectionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 func (r Ref) String() string {
 	if r.Name != "" {

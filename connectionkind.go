@@ -29,7 +29,7 @@ const (
 
 // ConnectionKinds lists the kinds that a credential can be given for.
 func ConnectionKinds() []ConnectionKind {
-	return []ConnectionKind{APIToken, ScopedAPIToken, PersonalAccessToken, ServiceAccount}
+	return []ConnectionKind{APIToken, ScopedAPIToken, PersonalAccessToken, APIKey, ServiceAccount}
 }
 
 // String is the kind's name on the wire: that of Consented is oauth2.
@@ -54,6 +54,8 @@ func (k ConnectionKind) noun() string {
 		return "API token"
 	case PersonalAccessToken:
 		return "personal access token"
+	case APIKey:
+		return "API key"
 	case ServiceAccount:
 		return "service account"
 	}

@@ -1,6 +1,7 @@
 package keybearer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -43,6 +44,10 @@ func (v *View) PutConnection(ctx context.Context, ref Ref, c Credential) (Connec
 		return ConnectionInfo{}, err
 	}
 	ref.Project = v.caller.Project
+	var err error
+	if ref.Name, err = ConnectionName(ref.Name); err != nil {
+		return ConnectionInfo{}, err
+	}
 	stored, g, err := v.putConnection(ctx, ref, c)
 	v.record(Event{Action: ActionConnect, User: ref.User, Provider: ref.Provider, Connection: stored.ID, Outcome: outcome(err), Reason: reason(err)})
 	if err != nil {
@@ -91,6 +96,8 @@ func (b *Broker) checkCredential(p *Provider, c Credential) (Credential, error) 
 	switch {
 	case text == "" || len(text) > maxGivenToken || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return bad("secret is needed: the %s as the provider shows it, at most %d characters without blanks", c.Kind.noun(), maxGivenToken)
+	case c.Kind == APIKey && !p.Definition.API.FitsKey(text):
+		return bad("this is no API key of %s: %s", p.DisplayName(), cmp.Or(p.Definition.API.KeyHint, "it does not have the form that its keys have"))
 	case c.Kind.isBasic() == (c.Username == ""):
 		return bad("username goes with an API token, and with nothing else: the e-mail address of the account that it was made for")
 	case len(c.Username) > maxUsername || strings.ContainsFunc(c.Username, func(r rune) bool { return r <= ' ' || r == ':' || r == 0x7f }):
@@ -130,7 +137,7 @@ func (b *Broker) tried(ctx context.Context, p *Provider, f *Flow, c Credential) 
 	if err != nil {
 		return grant{}, err
 	}
-	g := grant{Flow: f.ID, Username: c.Username, TokenEndpoint: p.Definition.TokenRequest.Endpoint}
+	g := grant{Flow: f.ID, Username: c.Username, TokenEndpoint: p.Definition.TokenRequest.Endpoint, Hosts: p.Definition.API.Hosts}
 	if c.Kind == ServiceAccount {
 		g.ClientID, g.ClientSecret = c.ClientID, c.Secret.Reveal()
 		answer, err := client.ClientCredentials(ctx, c.ClientID, c.Secret, c.Scopes)

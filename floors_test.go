@@ -30,10 +30,12 @@ func floors() map[string]int {
 
 		"internal/doctor": 5,
 		"internal/engine": 5,
+		"internal/login":  5,
 
 		"internal/config":  doors,
 		"internal/httpapi": doors,
 		"internal/pages":   doors,
+		"internal/proxy":   doors,
 		"internal/vault":   doors,
 
 		"atlassian":         3,
@@ -41,6 +43,7 @@ func floors() map[string]int {
 		"client":            3,
 		"internal/audit":    3,
 		"internal/datakey":  3,
+		"internal/policy":   3,
 		"internal/sqlstore": 3,
 		"storetest":         3,
 
@@ -49,11 +52,14 @@ func floors() map[string]int {
 		"oauth": 1,
 
 		"api":                   0,
+		"internal/ca":           0,
+		"internal/child":        0,
 		"internal/egress":       0,
 		"internal/fault":        0,
 		"internal/jsonpath":     0,
 		"internal/password":     0,
 		"internal/postgrestest": 0,
+		"internal/yamlpos":      0,
 		"providertest":          0,
 		"seal":                  0,
 

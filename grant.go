@@ -37,6 +37,9 @@ type grant struct {
 	// ConsentedAt is when the consent was redeemed that the refresh token goes back to: where a provider
 	// ends all refresh tokens of a consent some day, the time runs from then. Zero: not known.
 	ConsentedAt time.Time
+	// Hosts are those of the provider's API when this was given, and the only ones that a proxy takes it to,
+	// whoever has changed the definition since. None: it was given before there were such.
+	Hosts []string
 }
 
 // take lays a token answer over the grant. A refresh token is kept until a new one comes, and user

@@ -27,6 +27,7 @@ const (
 	tagClientSecret  = 12
 	tagSites         = 13
 	tagConsentedAt   = 14 // seconds since 1970, in decimal
+	tagHosts         = 15 // may come several times
 )
 
 // form writes the grant's plain text.
@@ -57,6 +58,9 @@ func (g *grant) form() []byte {
 	put(tagSites, string(g.Sites))
 	if !g.ConsentedAt.IsZero() {
 		put(tagConsentedAt, strconv.FormatInt(g.ConsentedAt.Unix(), 10))
+	}
+	for _, host := range g.Hosts {
+		put(tagHosts, host)
 	}
 	return out
 }
@@ -108,6 +112,8 @@ func readGrant(plain []byte) (grant, error) {
 			if seconds, err := strconv.ParseInt(string(value), 10, 64); err == nil {
 				g.ConsentedAt = time.Unix(seconds, 0).UTC()
 			}
+		case tagHosts:
+			g.Hosts = append(g.Hosts, string(value))
 		}
 	}
 	return g, nil

@@ -193,8 +193,8 @@ func (b *Broker) drafted(p Provider, d ProviderDraft, all []Provider) (Provider,
 		return p, Errorf(BadRequest, "the description is longer than %d bytes", maxDescription)
 	case p.ExternalID != "" && (len(p.ExternalID) > maxExternalID || CheckProviderID(ProviderID(strings.ToLower(p.ExternalID))) != nil):
 		return p, Errorf(BadRequest, "external_id must have 1 to %d letters, digits, \"-\" and \"_\"", maxExternalID)
-	case p.ClientID == "" && (p.Type == "" || !d.ClientSecret.IsZero()):
-		return p, Errorf(BadRequest, "oauth2.client_id is needed: only a provider of a bundled type, where nobody is to consent, can be without a client")
+	case p.ClientID == "" && (p.Type == "" && !d.Settings.KeysOnly() || !d.ClientSecret.IsZero()):
+		return p, Errorf(BadRequest, "oauth2.client_id is needed: only a provider of a bundled type, where nobody is to consent, or one of keys alone, can be without a client")
 	case len(p.ClientID) > maxCredential || len(d.ClientSecret.Reveal()) > maxCredential:
 		return p, Errorf(BadRequest, "oauth2.client_id and client_secret have at most %d bytes", maxCredential)
 	}

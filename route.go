@@ -12,6 +12,12 @@ type Route struct {
 	Ref        Ref
 	Connection ConnectionID
 	Kind       ConnectionKind
+	State      ConnectionState
+	// Scopes are what was granted; ExpiresAt is when the present token ends, zero if that is unknown.
+	Scopes    []string
+	ExpiresAt time.Time
+	// Refreshable: the token is renewed.
+	Refreshable bool
 	// Version changes with each write of the connection: what was remembered of another one is old.
 	Version int64
 	// Default: it is used where a request does not say which of the provider's connections is meant.
@@ -30,6 +36,9 @@ type Route struct {
 	Sites   []Site
 	Site    string
 	Gateway string
+	// Endpoints are the URLs of the provider's OAuth endpoints (authorization, token, revocation and the
+	// like): no credential is put on requests to them, also where they share a host with the API.
+	Endpoints []string
 }
 
 // Injection is one request that a proxy has put a credential on, or has refused to: for the audit.

@@ -160,12 +160,57 @@ type Event struct {
 	Outcome string
 	// Reason is for people.
 	Reason string
+	// Request is the proxied request that the line is about, or zero.
+	Request RequestTrace
+}
+
+// RequestTrace is what the audit keeps of a proxied request.
+type RequestTrace struct {
+	// Run names the run or agent that sent it.
+	Run string
+	// Method, Host and Path are those of the request, without its query.
+	Method, Host, Path string
+	// Status is the answer's, or 0 if there was none.
+	Status int64
+	// Sent and Received are bytes of bodies.
+	Sent, Received int64
+}
+
+// RecordedEvent is a line of the audit as it is kept.
+type RecordedEvent struct {
+	ID string // grows with the time of writing
+	Event
+	// Times is how often it happened; lines of frequent events stand for several.
+	Times int64
+}
+
+// EventFilter selects lines of the audit. Empty fields select all.
+type EventFilter struct {
+	Project    ProjectID
+	Actor      string
+	Action     string
+	Outcome    string
+	User       UserID
+	Provider   ProviderID
+	Connection ConnectionID
+	Flow       AuthorizationID
+	// Since and Before bound the time: Since <= Time < Before.
+	Since, Before time.Time
+	Limit         int // at most 1000; 0 means 100
+	Offset        int
+}
+
+// EventStore reads the audit back.
+type EventStore interface {
+	// Events lists lines of the audit, latest first.
+	Events(ctx context.Context, filter EventFilter) ([]RecordedEvent, error)
 }
 
 // The actions of the audit.
 const (
 	ActionAuthorize      = "authorize"       // an app asked for an authorization
 	ActionStart          = "start"           // a browser was sent to the provider
+	ActionDevice         = "device"          // a device code was handed out, or its end came
 	ActionCallback       = "callback"        // a browser came back
 	ActionConfirm        = "confirm"         // a verifier said who consented
 	ActionComplete       = "complete"        // a connection was stored
@@ -174,6 +219,8 @@ const (
 	ActionRefresh        = "refresh"         // a token was refreshed
 	ActionReauthorize    = "reauthorize"     // a grant was found dead
 	ActionSites          = "sites"           // a site was chosen, or sites have appeared or vanished
+	ActionInject         = "inject"          // a proxy put a credential on a request, or refused to
+	ActionDefault        = "default"         // one of several connections was made the default
 	ActionDisconnect     = "disconnect"      // a connection was deleted
 	ActionProviderPut    = "provider.put"    // a provider was created or changed
 	ActionProviderDelete = "provider.delete" //

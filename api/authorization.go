@@ -13,6 +13,9 @@ type AuthorizeRequest struct {
 	UserID string `json:"user_id" jsonschema:"minLength=1,example=alice@example.com"`
 	// NextURI is where the browser goes after success.
 	NextURI string `json:"next_uri,omitempty"`
+	// Connection is the name of the connection that is meant, where the user has several at the provider.
+	// (Ours.)
+	Connection string `json:"connection,omitempty" jsonschema:"maxLength=63,example=work"`
 	// RefusedToken is a token of this authorization that the provider's API has refused with 401 before its
 	// time: another one is got. Told twice of the same one, the engine refreshes once. (Ours.)
 	RefusedToken string `json:"refused_token,omitempty" jsonschema:"writeOnly=true"`
@@ -73,7 +76,7 @@ type AuthorizationContext struct {
 	Token string `json:"token,omitempty"`
 	// Kind is absent where the token comes of a person's consent, else what was given: an API token, a
 	// personal access token, a service account. (Ours.)
-	Kind string `json:"kind,omitempty" jsonschema:"enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=service_account"`
+	Kind string `json:"kind,omitempty" jsonschema:"enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=api_key,enum=service_account"`
 	// Username is absent for a Bearer token. With it the API wants Basic: base64 of username, colon and
 	// token. (Ours.)
 	Username string `json:"username,omitempty"`

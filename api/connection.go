@@ -12,9 +12,12 @@ type ConnectionCreate struct {
 	UserID string `json:"user_id" jsonschema:"minLength=1,maxLength=256,example=alice@example.com"`
 	// ProviderID is the provider's unique id.
 	ProviderID string `json:"provider_id" jsonschema:"minLength=1,maxLength=100,example=my-atlassian"`
+	// Connection is the connection's name, where the user has several at the provider.
+	Connection string `json:"connection,omitempty" jsonschema:"maxLength=63,example=work"`
 	// Kind is api_token or scoped_api_token (sent as Basic with the username), personal_access_token (sent as
-	// Bearer) or service_account (client credentials, with which the engine asks for tokens).
-	Kind string `json:"kind" jsonschema:"enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=service_account"`
+	// Bearer), api_key (sent as the provider's definition says) or service_account (client credentials, with
+	// which the engine asks for tokens).
+	Kind string `json:"kind" jsonschema:"enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=api_key,enum=service_account"`
 	// Username goes with an API token: the e-mail address of its account.
 	Username string `json:"username,omitempty" jsonschema:"maxLength=256"`
 	// ClientID goes with a service account.
@@ -34,8 +37,10 @@ type Connection struct {
 	ID string `json:"id"`
 	// ConnectionID is the same as ID.
 	ConnectionID string `json:"connection_id"`
+	// Name is the connection's name, absent for the one without. (Ours.)
+	Name string `json:"name,omitempty"`
 	// Kind is oauth2 for a person's consent, else what was given: see ConnectionCreate. (Ours.)
-	Kind string `json:"kind" jsonschema:"enum=oauth2,enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=service_account"`
+	Kind string `json:"kind" jsonschema:"enum=oauth2,enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=api_key,enum=service_account"`
 	// Username goes with an API token. (Ours.)
 	Username string `json:"username,omitempty"`
 	// ClientID goes with a service account. (Ours.)

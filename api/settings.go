@@ -8,6 +8,8 @@ import (
 // OAuth2Settings say how to talk to a provider: the settings object of engine.yaml as JSON. Package
 // oauth explains each field (Definition); a test holds the two against each other.
 type OAuth2Settings struct {
+	// API says where the provider's API is and how requests to it carry a credential, for a proxy. (Ours.)
+	API *ProviderAPI `json:"api,omitempty"`
 	// DisplayName is what people call the provider. (Ours.)
 	DisplayName *string `json:"display_name,omitempty"`
 	// ServerURL is where a server of one's own is, for the types that have such: its base URL with the
@@ -162,4 +164,27 @@ func (e *Expressions) UnmarshalJSON(data []byte) error {
 	}
 	*e = several
 	return nil
+}
+
+// ProviderAPI says where a provider's API is and how requests to it carry a credential. (Ours.)
+type ProviderAPI struct {
+	// Hosts are host names, or *.example.com for all below one; with a port that is not 443, and with a path
+	// where only what is below it is meant.
+	Hosts []string `json:"hosts,omitempty"`
+	// Header is where the credential goes when a request carries none; Authorization by default.
+	Header string `json:"header,omitempty"`
+	// Scheme stands before it, none for the credential alone.
+	Scheme string `json:"scheme,omitempty"`
+	// Query is a query parameter in place of the header.
+	Query string `json:"query,omitempty"`
+	// Env are the environment variables that programs read, by name: token, username, server_url or a text.
+	Env map[string]string `json:"env,omitempty"`
+	// KeyPrefix and KeyLength are the shape of the provider's own credentials.
+	KeyPrefix string `json:"key_prefix,omitempty"`
+	KeyLength int    `json:"key_length,omitempty"`
+	// KeyPattern is a regular expression that an API key matches, and KeyHint says it in words.
+	KeyPattern string `json:"key_pattern,omitempty"`
+	KeyHint    string `json:"key_hint,omitempty"`
+	// KeysURL is the page where people make one.
+	KeysURL string `json:"keys_url,omitempty"`
 }

@@ -40,7 +40,7 @@ func (c *Client) Authorize(ctx context.Context, r keybearer.AuthorizeRequest) (k
 				ID: string(r.ID), ProviderID: r.ProviderID, ProviderType: r.ProviderType,
 				OAuth2: api.RequirementOAuth2{Scopes: r.Scopes},
 			},
-			UserID: string(r.User), NextURI: r.NextURI, RefusedToken: r.Refused.Reveal(),
+			UserID: string(r.User), NextURI: r.NextURI, Connection: r.Connection, RefusedToken: r.Refused.Reveal(),
 		},
 	})
 	return authorization(&out), err
@@ -117,7 +117,6 @@ func (c *Client) TryVerifier(ctx context.Context, user keybearer.UserID, verifie
 
 // Token implements [keybearer.TokenSource]. Where the user has to consent first, the error is of kind
 // Reauthorize and its text has the URL to open; asking leaves a pending authorization at the engine.
-// The engine's API knows one connection of a user at a provider: a ref with a Name is a BadRequest.
 func (c *Client) Token(ctx context.Context, ref keybearer.Ref, scopes ...string) (keybearer.Token, error) {
 	return c.token(ctx, ref, keybearer.AuthorizeRequest{Scopes: scopes})
 }
@@ -129,10 +128,7 @@ func (c *Client) Renew(ctx context.Context, ref keybearer.Ref, refused secret.St
 }
 
 func (c *Client) token(ctx context.Context, ref keybearer.Ref, r keybearer.AuthorizeRequest) (keybearer.Token, error) {
-	if ref.Name != "" {
-		return keybearer.Token{}, keybearer.Errorf(keybearer.BadRequest, "an engine has one connection of %s at %s: leave the name away", ref.User, ref.Provider)
-	}
-	r.ID, r.User = ref.Provider, ref.User
+	r.ID, r.User, r.Connection = ref.Provider, ref.User, ref.Name
 	a, err := c.Authorize(ctx, r)
 	if err != nil {
 		return keybearer.Token{}, err
@@ -140,7 +136,7 @@ func (c *Client) token(ctx context.Context, ref keybearer.Ref, r keybearer.Autho
 	if a.Token == nil {
 		return keybearer.Token{}, keybearer.Errorf(keybearer.Reauthorize, "%s has to consent first: open %s", ref, a.URL)
 	}
-	a.Token.Ref.Project = ref.Project
+	a.Token.Ref.Project, a.Token.Ref.Name = ref.Project, ref.Name
 	return *a.Token, nil
 }
 

@@ -167,8 +167,8 @@ func TestAuthorizeWaitConfirmToken(t *testing.T) {
 	if again, err := e.Renew(t.Context(), ref, token.Access); err != nil || !again.Access.Equal(renewed.Access) {
 		t.Errorf("told twice: got error %v, want the same as before", err)
 	}
-	if _, err := e.Token(t.Context(), keybearer.Ref{User: "alice", Provider: "hooli", Name: "work"}); !errors.Is(err, keybearer.BadRequest) {
-		t.Errorf("got error %v for a named connection, want one of kind bad_request", err)
+	if _, err := e.Token(t.Context(), keybearer.Ref{User: "alice", Provider: "hooli", Name: "no such"}); !errors.Is(err, keybearer.BadRequest) {
+		t.Errorf("got error %v for a name that is none, want one of kind bad_request", err)
 	}
 	page, err := e.Connections(t.Context(), keybearer.ConnectionFilter{User: "alice", Provider: "hooli", Limit: 10})
 	if err != nil || page.TotalCount != 1 || page.Limit != 10 {

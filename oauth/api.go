@@ -1,11 +1,19 @@
 package oauth
 
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
 // API says where a provider's API is and how requests to it carry a credential: what a proxy needs to
 // put a header on an agent's own request. (Ours.)
 type API struct {
 	// Hosts are the hosts of the API: "api.github.com", or "*.example.com" for all hosts below one (not
-	// itself), which needs at least two labels behind the star. A port is named where it is not 443. The
-	// value "{{server_url}}" stands for the server of [Definition.ServerURL], with its path.
+	// itself), which needs at least two labels behind the star. A port is named where it is not 443, and a
+	// path where only what is below it is meant: "www.example.com:8443/api". The value "{{server_url}}"
+	// stands for the server of [Definition.ServerURL], with its path. Requests go by https; by plain http
+	// only to this machine, which is written "http://127.0.0.1:9100".
 	Hosts []string `yaml:"hosts,omitempty" json:"hosts,omitempty"`
 	// Header is where the credential goes when a request carries none: Authorization by default.
 	Header string `yaml:"header,omitempty" json:"header,omitempty"`
@@ -38,3 +46,49 @@ const (
 
 // SchemeNone is the value of [API.Scheme] for a credential that stands alone.
 const SchemeNone = "none"
+
+func (a API) override(over API) API {
+	setList(&a.Hosts, over.Hosts)
+	set(&a.Header, over.Header)
+	set(&a.Scheme, over.Scheme)
+	set(&a.Query, over.Query)
+	a.Env = merged(a.Env, over.Env)
+	set(&a.KeyPrefix, over.KeyPrefix)
+	set(&a.KeyLength, over.KeyLength)
+	set(&a.KeyPattern, over.KeyPattern)
+	set(&a.KeyHint, over.KeyHint)
+	set(&a.KeysURL, over.KeysURL)
+	return a
+}
+
+// fillServer names the server of one's own among the hosts.
+func (a *API) fillServer(server string) {
+	if !slices.Contains(a.Hosts, serverPlaceholder) {
+		return
+	}
+	hosts := make([]string, 0, len(a.Hosts))
+	for _, h := range a.Hosts {
+		if h == serverPlaceholder {
+			h = strings.TrimPrefix(server, "https://")
+			if _, err := ParseHost(h); err != nil { // plain http to another machine: no proxy sends a token there
+				continue
+			}
+		}
+		hosts = append(hosts, h)
+	}
+	a.Hosts = hosts
+}
+
+// FitsKey reports whether a text can be a key of the provider.
+func (a *API) FitsKey(key string) bool {
+	if a.KeyPattern == "" {
+		return true
+	}
+	pattern, err := regexp.Compile(`^(?:` + a.KeyPattern + `)$`)
+	return err == nil && pattern.MatchString(key)
+}
+
+// KeysOnly reports whether the definition has no OAuth at all: its connections are keys that are given.
+func (d *Definition) KeysOnly() bool {
+	return d.AuthorizeRequest.Endpoint == "" && d.TokenRequest.Endpoint == "" && len(d.API.Hosts) > 0
+}

@@ -31,6 +31,7 @@ func (d *Definition) fillServer() {
 			*endpoint = d.ServerURL + path
 		}
 	}
+	d.API.fillServer(d.ServerURL)
 	fill(&d.Issuer)
 	fill(&d.AuthorizeRequest.Endpoint)
 	fill(&d.TokenRequest.Endpoint)
@@ -54,6 +55,10 @@ func (d *Definition) fillServer() {
 		d.RevokeRequest = new(*d.RevokeRequest)
 		fill(&d.RevokeRequest.Endpoint)
 	}
+	if d.DeviceRequest != nil {
+		d.DeviceRequest = new(*d.DeviceRequest)
+		fill(&d.DeviceRequest.Endpoint)
+	}
 }
 
 // endpoints lists those that the definition names.
@@ -73,6 +78,9 @@ func (d *Definition) endpoints() []string {
 	}
 	if d.RevokeRequest != nil {
 		all = append(all, d.RevokeRequest.Endpoint)
+	}
+	if d.DeviceRequest != nil {
+		all = append(all, d.DeviceRequest.Endpoint)
 	}
 	return all
 }

@@ -29,6 +29,10 @@ type Options struct {
 // Problems checks a complete definition. A definition with a problem that is no warning must not be used.
 func (d *Definition) Problems(o Options) []Problem {
 	c := &checker{options: o}
+	c.api(d.API)
+	if d.KeysOnly() {
+		return c.problems
+	}
 	c.oneOf(d.ScopeDelimiter, []string{" ", ","}, "scope_delimiter")
 	c.pkce(d.PKCE)
 	c.product(d)
@@ -55,6 +59,9 @@ func (d *Definition) Problems(o Options) []Problem {
 	if r := d.RevokeRequest; r != nil {
 		c.needed("revoke_request", *r)
 		c.request("revoke_request", *r)
+	}
+	if r := d.DeviceRequest; r != nil {
+		c.device(*r)
 	}
 	c.refreshing(d)
 	for i, rule := range d.Errors {

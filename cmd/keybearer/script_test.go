@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -18,7 +20,7 @@ import (
 // TestMain lets the test binary be the keybearer of the scripts: what they run is a process of its
 // own, with signals and exit codes.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"keybearer": main})
+	testscript.Main(m, map[string]func(){"keybearer": main, "browser": browse})
 }
 
 // TestScripts runs the transcripts in testdata. Beside testscript's own commands they have
@@ -35,6 +37,8 @@ func TestMain(m *testing.M) {
 //	consents USER PROVIDER SCOPE...  authorizes a user by the engine's page; the sandbox has to decide by itself
 //	control URL JSON [NAME]  sends a command to a sandbox's control API; a token in its answer goes into the variable NAME
 //	inmanual FILE       wants the last output, but for ports, ids and dates, word for word in a file of docs
+//	exitcode CODE COMMAND...  runs a command that has to end with that code
+//	awaits REGEXP COMMAND...  runs a command until its output has that
 //	aged CONFIG DIR DURATION  moves the stored consents back in time, while no engine runs
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -44,7 +48,7 @@ func TestScripts(t *testing.T) {
 			"freeport": freeportCommand,
 			"healthy":  healthyCommand,
 			"answers":  answersCommand,
-			"get":      getCommand,
+			"get":      fetchCommand,
 			"secretof": secretofCommand,
 			"idof":     idofCommand,
 			"mode":     modeCommand,
@@ -54,6 +58,8 @@ func TestScripts(t *testing.T) {
 			"control":  controlCommand,
 			"aged":     agedCommand,
 			"inmanual": inManualCommand,
+			"exitcode": exitCodeCommand,
+			"awaits":   awaitsCommand,
 		},
 	})
 }
@@ -95,7 +101,7 @@ func awaitAnswer(ts *testscript.TestScript, url string) {
 	}
 }
 
-func getCommand(ts *testscript.TestScript, neg bool, args []string) {
+func fetchCommand(ts *testscript.TestScript, neg bool, args []string) {
 	req, err := http.NewRequest(http.MethodGet, args[0], nil)
 	ts.Check(err)
 	if len(args) > 1 {
@@ -137,6 +143,37 @@ func modeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
 		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}
+
+func exitCodeCommand(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("ended with %d, want %s", code, args[0])
+	}
+}
+
+func awaitsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	wanted := regexp.MustCompile(args[0])
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	over := time.After(20 * time.Second)
+	for {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if wanted.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-over:
+			ts.Fatalf("the output never had %s", args[0])
+		}
 	}
 }
 

@@ -22,6 +22,10 @@ func clean(e keybearer.Event) keybearer.Event {
 	e.Flow = text(e.Flow)
 	e.Outcome = text(e.Outcome)
 	e.Reason = text(e.Reason)
+	e.Request.Run = text(e.Request.Run)
+	e.Request.Method = text(e.Request.Method)
+	e.Request.Host = text(e.Request.Host)
+	e.Request.Path = text(e.Request.Path)
 	return e
 }
 

@@ -141,12 +141,19 @@ func attributes(l line) []slog.Attr {
 		slog.String("connection", string(l.Connection)),
 		slog.String("flow", string(l.Flow)),
 		slog.String("reason", l.Reason),
+		slog.String("run", l.Request.Run),
+		slog.String("method", l.Request.Method),
+		slog.String("host", l.Request.Host),
+		slog.String("path", l.Request.Path),
 	} {
 		if a.Value.String() != "" {
 			attrs = append(attrs, a)
 		}
 	}
 	attrs = append(attrs, slog.Time("at", l.Time))
+	if l.Request != (keybearer.RequestTrace{}) {
+		attrs = append(attrs, slog.Int64("status", l.Request.Status), slog.Int64("sent", l.Request.Sent), slog.Int64("received", l.Request.Received))
+	}
 	if l.times > 1 {
 		attrs = append(attrs, slog.Int64("times", l.times))
 	}

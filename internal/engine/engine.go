@@ -175,7 +175,7 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 		SharedCallback: cfg.Auth.Callback == config.CallbackShared,
 		Confirm:        keybearer.ConfirmPage(cfg.Auth.ConfirmPage),
 		NextURIOrigins: cfg.Auth.NextURIOrigins,
-		Recorder:       e.recorder, Log: e.log, Now: e.now,
+		Recorder:       e.recorder, Events: e.store, Log: e.log, Now: e.now,
 	}
 	if sv := cfg.Auth.SessionVerification; sv != nil {
 		b.VerificationFixed = true

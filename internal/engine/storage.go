@@ -26,6 +26,7 @@ type store interface {
 	keybearer.SessionStore
 	keybearer.SettingStore
 	keybearer.Leaser
+	keybearer.EventStore
 	audit.Sink
 	datakey.Store
 	Prune(ctx context.Context, now time.Time, keep sqlstore.Retention) (sqlstore.Pruned, error)

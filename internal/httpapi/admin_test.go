@@ -157,6 +157,7 @@ func TestSettingsKnowEveryFieldOfADefinition(t *testing.T) {
 	for _, pair := range [][2]reflect.Type{
 		{reflect.TypeFor[oauth.Definition](), reflect.TypeFor[api.OAuth2Settings]()},
 		{reflect.TypeFor[oauth.ScopeRules](), reflect.TypeFor[api.ScopeRules]()},
+		{reflect.TypeFor[oauth.API](), reflect.TypeFor[api.ProviderAPI]()},
 		{reflect.TypeFor[oauth.PKCE](), reflect.TypeFor[api.PKCE]()},
 		{reflect.TypeFor[oauth.Request](), reflect.TypeFor[api.RequestConfig]()},
 		{reflect.TypeFor[oauth.UserInfo](), reflect.TypeFor[api.UserInfo]()},

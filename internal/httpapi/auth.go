@@ -16,7 +16,7 @@ func authorize(c *call, in api.AuthorizeRequest) (api.Authorization, error) {
 	a, err := c.view.Authorize(c.ctx(), keybearer.AuthorizeRequest{
 		ID: keybearer.ProviderID(need.ID), ProviderID: need.ProviderID, ProviderType: need.ProviderType,
 		Scopes: need.OAuth2.Scopes, User: keybearer.UserID(in.UserID), NextURI: in.NextURI,
-		Refused: secret.New(in.RefusedToken),
+		Refused: secret.New(in.RefusedToken), Connection: in.Connection,
 	})
 	// A token is not kept for replays. Nor need it be: asking again for what was granted starts nothing.
 	c.unrepeatable = a.Token != nil

@@ -120,7 +120,7 @@ func (d *document) check(t testing.TB, method, target string, got reply) {
 // been through with a success and a refusal.
 func TestEveryRouteAnswersAsDocumented(t *testing.T) {
 	var ill error
-	l := newLab(t, options{broker: func(c *keybearer.Config) { withSites(c); rotatable(t)(c) }, door: func(c *httpapi.Config) { c.Health = func(context.Context) error { return ill } }})
+	l := newLab(t, options{broker: func(c *keybearer.Config) { withSites(c); rotatable(t)(c); c.Events = &keptEvents{} }, door: func(c *httpapi.Config) { c.Health = func(context.Context) error { return ill } }})
 	const admin = "/v1/admin/"
 	id := l.connect("alice")
 	l.do("GET", "/v1/auth/status?id="+id, "").want(200, "")
@@ -146,6 +146,7 @@ func TestEveryRouteAnswersAsDocumented(t *testing.T) {
 	l.do("POST", admin+"user_connections", `{"user_id":"bot","provider_id":"hooli","kind":"api_token","username":"bot@example.com","secret":"not-a-token"}`).want(201, "")
 	l.do("POST", admin+"user_connections", "{}").want(400, "")
 	l.trySites()
+	l.tryProxied()
 	l.do("PUT", admin+"settings/session_verification", "{}").want(200, "")
 	l.do("PUT", admin+"settings/session_verification", `{"verifier_url":"x"}`).want(400, "")
 	key := l.do("POST", admin+"api_keys", `{"name":"ci"}`).want(201, "").str("id")

@@ -49,7 +49,7 @@ func listConnections(c *call) (api.Page[api.Connection], error) {
 }
 
 func createConnection(c *call, in api.ConnectionCreate) (api.Connection, error) {
-	stored, err := c.view.PutConnection(c.ctx(), keybearer.Ref{User: keybearer.UserID(in.UserID), Provider: keybearer.ProviderID(in.ProviderID)}, keybearer.Credential{
+	stored, err := c.view.PutConnection(c.ctx(), keybearer.Ref{User: keybearer.UserID(in.UserID), Provider: keybearer.ProviderID(in.ProviderID), Name: in.Connection}, keybearer.Credential{
 		Kind: keybearer.ConnectionKind(in.Kind), Username: in.Username, ClientID: in.ClientID, Secret: secret.New(in.Secret),
 		Scopes: in.Scopes, ExpiresAt: in.ExpiresAt,
 	})
@@ -62,7 +62,7 @@ func deleteConnection(c *call) (nothing, error) {
 
 func connection(i *keybearer.ConnectionInfo) api.Connection {
 	out := api.Connection{
-		ID: string(i.ID), ConnectionID: string(i.ID), Kind: i.Kind.String(), Username: i.Username, ClientID: i.ClientID,
+		ID: string(i.ID), ConnectionID: string(i.ID), Name: i.Name, Kind: i.Kind.String(), Username: i.Username, ClientID: i.ClientID,
 		ConnectionStatus: string(i.State), StatusReason: i.Reason,
 		ProviderID: string(i.Provider), ProviderType: i.ProviderType, ProviderDescription: i.ProviderDescription,
 		Scopes: i.Scopes, UserID: string(i.User),

@@ -3,13 +3,14 @@ package httpapi
 import (
 	"net/http"
 	"reflect"
+	"slices"
 
 	kb "github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/api"
 )
 
 // routes is the table of everything that the door answers.
-func routes() []route { return append(mostRoutes(), siteRoutes()...) }
+func routes() []route { return slices.Concat(mostRoutes(), siteRoutes(), proxyRoutes()) }
 
 func mostRoutes() []route {
 	return []route{

@@ -22,6 +22,9 @@ func editSettings(d *oauth.Definition, in api.OAuth2Settings) error {
 			Levels: listed(d.Scopes.Levels, s.Levels), Known: listed(d.Scopes.Known, s.Known),
 		}
 	}
+	if a := in.API; a != nil {
+		d.API = oauth.Definition{API: d.API}.Override(oauth.Definition{API: oauth.API(*a)}).API
+	}
 	if p := in.PKCE; p != nil {
 		set(&d.PKCE.CodeChallengeMethod, p.CodeChallengeMethod)
 		if p.Enabled != nil {

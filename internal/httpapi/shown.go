@@ -19,6 +19,9 @@ func settings(d *oauth.Definition) api.OAuth2Settings {
 	if s := d.Scopes; len(s.Always)+len(s.Default)+len(s.Levels)+len(s.Known) > 0 {
 		out.Scopes = &api.ScopeRules{Always: s.Always, Default: s.Default, Levels: s.Levels, Known: s.Known}
 	}
+	if a := api.ProviderAPI(d.API); len(a.Hosts) > 0 || a.Header+a.Scheme+a.Query != "" || len(a.Env) > 0 {
+		out.API = &a
+	}
 	if p := d.PKCE; p != (oauth.PKCE{}) {
 		out.PKCE = &api.PKCE{Enabled: p.Enabled, CodeChallengeMethod: shown(p.CodeChallengeMethod)}
 	}

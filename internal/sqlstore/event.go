@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -14,37 +13,21 @@ import (
 )
 
 const (
-	eventColumns = `id, project, at, actor, action, user_id, provider, connection, flow, outcome, reason, times`
+	eventColumns = `id, project, at, actor, action, user_id, provider, connection, flow, outcome, reason, times, run, method, host, path, status, sent, received`
 
-	eventInsert = `INSERT INTO events (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+	eventInsert = `INSERT INTO events (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 	maxEvents     = 1000
 	defaultEvents = 100
 )
 
 // Event is a line of the audit as it is kept.
-type Event struct {
-	ID string // grows with the time of writing
-	keybearer.Event
-	// Times is how often it happened; lines of frequent events stand for several.
-	Times int64
-}
+type Event = keybearer.RecordedEvent
 
-// EventFilter selects lines of the audit. Empty fields select all.
-type EventFilter struct {
-	Project    keybearer.ProjectID
-	Actor      string
-	Action     string
-	Outcome    string
-	User       keybearer.UserID
-	Provider   keybearer.ProviderID
-	Connection keybearer.ConnectionID
-	Flow       keybearer.AuthorizationID
-	// Since and Before bound the time: Since <= Time < Before.
-	Since, Before time.Time
-	Limit         int // at most 1000; 0 means 100
-	Offset        int
-}
+// EventFilter selects lines of the audit.
+type EventFilter = keybearer.EventFilter
+
+var _ keybearer.EventStore = (*DB)(nil)
 
 // WriteEvents writes lines of the audit, each with how often it happened, in one transaction: all or
 // none.
@@ -76,6 +59,7 @@ func eventID() (string, error) {
 func eventValues(id string, e keybearer.Event, times int64) []any {
 	return []any{
 		id, e.Project, micros(e.Time), e.Actor, e.Action, e.User, e.Provider, e.Connection, e.Flow, e.Outcome, e.Reason, times,
+		e.Request.Run, e.Request.Method, e.Request.Host, e.Request.Path, e.Request.Status, e.Request.Sent, e.Request.Received,
 	}
 }
 
@@ -110,7 +94,8 @@ func (db *DB) Events(ctx context.Context, filter EventFilter) ([]Event, error) {
 	events, err := all(ctx, db.lists, func(row scanner) (Event, error) {
 		var e Event
 		err := row.Scan(&e.ID, &e.Project, timeColumn{&e.Time}, &e.Actor, &e.Action, &e.User, &e.Provider, &e.Connection,
-			&e.Flow, &e.Outcome, &e.Reason, &e.Times)
+			&e.Flow, &e.Outcome, &e.Reason, &e.Times,
+			&e.Request.Run, &e.Request.Method, &e.Request.Host, &e.Request.Path, &e.Request.Status, &e.Request.Sent, &e.Request.Received)
 		return e, err
 	}, fmt.Sprintf("SELECT %s FROM events%s ORDER BY at DESC, id DESC LIMIT %d OFFSET %d",
 		eventColumns, conditions, limit, max(filter.Offset, 0)), args...)

@@ -160,8 +160,8 @@ func (v *Vault) newBroker() (*keybearer.Broker, error) {
 		Sealer: v.keys, Catalog: catalog.Definition, Sites: atlassian.SiteRules{},
 		HTTP:      func(keybearer.Origin) *http.Client { return client },
 		PublicURL: v.cfg.PublicURL, Callback: v.cfg.Callback,
-		Verification: v.cfg.Verification, VerificationFixed: true,
-		Recorder: v.recorder, Log: v.cfg.Log, Now: v.cfg.Now,
+		Verification: v.cfg.Verification, VerificationFixed: true, Confirm: keybearer.ConfirmNever, // the person has just said so at the terminal
+		Recorder: v.recorder, Events: v.db, Log: v.cfg.Log, Now: v.cfg.Now,
 	})
 }
 

@@ -1,0 +1,240 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/internal/ca"
+	"github.com/keybearer/keybearer/secret"
+)
+
+// Source is where routes and tokens come from: the vault, or a client of a running engine, for one user.
+// It must be safe for concurrent use.
+type Source interface {
+	Routes(ctx context.Context) ([]keybearer.Route, error)
+	Token(ctx context.Context, ref keybearer.Ref, scopes ...string) (keybearer.Token, error)
+	Renew(ctx context.Context, ref keybearer.Ref, refused secret.String) (keybearer.Token, error)
+}
+
+// Config is what a proxy is made of. Source and Authority have to be there.
+type Config struct {
+	Source    Source
+	Authority *ca.Authority
+	// Policy decides what agents may do; nil allows all that connections serve, and tunnels the rest.
+	Policy Policy
+	// Record takes the audit, when an answer has ended. It must not block; nil drops it.
+	Record func(keybearer.Injection)
+	// Ask is for what a policy wants confirmed, for two minutes at most; nil refuses.
+	Ask func(ctx context.Context, q Question) (bool, error)
+	// Refresh is asked, at most once a second, before a host is treated as one that no connection serves,
+	// and before a connection is called dead: whether the routes have changed since they were read. So a
+	// login that was made a moment ago is seen. Nil: only [Proxy.Reload] brings news.
+	Refresh func(ctx context.Context) (changed bool, err error)
+	// Upstream names the proxy through which a URL is reached, as [http.ProxyFromEnvironment] does for a
+	// request; nil or a nil URL: none. http, https and socks5.
+	Upstream func(*url.URL) (*url.URL, error)
+	// Private lets tunnels lead to private networks (RFC 1918, RFC 4193), as on the laptop of somebody whose
+	// agent could go there by itself. Loopback, link-local and metadata addresses are not meant.
+	Private bool
+	// Roots are trusted for upstream TLS; nil means the system's.
+	Roots *x509.CertPool
+	// Log gets what operators want to know; nil drops it. Now is the clock; nil means [time.Now].
+	Log *slog.Logger
+	Now func() time.Time
+}
+
+const (
+	headerTimeout    = 30 * time.Second
+	handshakeTimeout = 10 * time.Second
+	idleTimeout      = 5 * time.Minute
+	maxHeaderBytes   = 128 << 10
+	refreshPause     = time.Second
+	refreshLife      = 2 * time.Second
+)
+
+// Proxy is a forward proxy. It is safe for concurrent use.
+type Proxy struct {
+	cfg Config
+	log *slog.Logger
+	now func() time.Time
+
+	table  atomic.Pointer[table]
+	agents atomic.Pointer[map[string]*agent]
+	nobody secret.String // what the secret of an unknown agent is compared with
+
+	outer, inner *http.Server
+	tls          *tls.Config
+	intercepted  *handover
+	transports   transports
+	buffers      sync.Pool
+
+	life context.Context
+	stop context.CancelFunc
+
+	mu      sync.Mutex // guards agents, for writers, and what follows
+	closed  bool
+	work    sync.WaitGroup
+	conns   map[net.Conn]struct{} // those that were taken over from a server
+	started bool
+
+	reload    sync.Mutex // one at a time
+	refreshed atomic.Int64
+}
+
+// New makes a proxy and reads the routes. It has to be closed.
+func New(ctx context.Context, cfg Config) (*Proxy, error) {
+	if cfg.Source == nil || cfg.Authority == nil {
+		return nil, errors.New("a proxy needs a source of tokens and an authority")
+	}
+	p := &Proxy{cfg: cfg, log: cfg.Log, now: cfg.Now, nobody: secret.New(randomText(alphanumeric, 40)), conns: map[net.Conn]struct{}{}}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	p.life, p.stop = context.WithCancel(context.Background())
+	p.buffers.New = func() any { return new([copyBuffer]byte) }
+	p.agents.Store(&map[string]*agent{})
+	p.intercepted = newHandover()
+	p.tls = p.serverTLS()
+	p.transports = newTransports(&p.cfg)
+	p.outer = p.server(http.HandlerFunc(p.serveOuter))
+	p.inner = p.server(http.HandlerFunc(p.serveInner))
+	p.inner.ConnContext = carriedContext
+	p.inner.Protocols = new(http.Protocols)
+	p.inner.Protocols.SetHTTP1(true)
+	p.inner.Protocols.SetHTTP2(true)
+	if err := p.Reload(ctx); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Proxy) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog:                     slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+// Serve takes agents' connections from a listener until [Proxy.Close], which makes it return nil. It may be
+// called for several listeners.
+func (p *Proxy) Serve(l net.Listener) error {
+	if !p.begin() {
+		return errors.Join(errors.New("the proxy is closed"), l.Close())
+	}
+	defer p.end()
+	p.startInner()
+	if err := p.outer.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (p *Proxy) startInner() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.started {
+		return
+	}
+	p.started = true
+	p.work.Go(func() { _ = p.inner.Serve(p.intercepted) }) // ends with Close
+}
+
+// Reload reads the routes anew, and forgets the tokens of connections that changed or went. Requests under
+// way are not disturbed.
+func (p *Proxy) Reload(ctx context.Context) error {
+	p.reload.Lock()
+	defer p.reload.Unlock()
+	routes, err := p.cfg.Source.Routes(ctx)
+	if err != nil {
+		return err
+	}
+	p.table.Store(newTable(routes, p.table.Load()))
+	return nil
+}
+
+// refresh looks whether the routes have changed, and reports whether they were read anew.
+func (p *Proxy) refresh(ctx context.Context) bool {
+	if p.cfg.Refresh == nil {
+		return false
+	}
+	at, last := p.now().UnixNano(), p.refreshed.Load()
+	if at-last < int64(refreshPause) && last != 0 || !p.refreshed.CompareAndSwap(last, at) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, refreshLife)
+	defer cancel()
+	changed, err := p.cfg.Refresh(ctx)
+	if err == nil && changed {
+		err = p.Reload(ctx)
+	}
+	if err != nil {
+		p.log.Warn("the routes could not be read anew; the former are used", "error", err)
+	}
+	return err == nil && changed
+}
+
+// Close ends the proxy: no connection is accepted any more, requests have until ctx is done, tunnels end at
+// once. It returns when all that the proxy started has ended.
+func (p *Proxy) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	err := errors.Join(p.outer.Shutdown(ctx), p.inner.Shutdown(ctx))
+	p.stop()
+	_ = p.outer.Close()
+	_ = p.inner.Close()
+	_ = p.intercepted.Close()
+	p.mu.Lock()
+	for c := range p.conns {
+		_ = c.Close()
+	}
+	p.mu.Unlock()
+	p.work.Wait()
+	p.transports.close()
+	return err
+}
+
+// begin reports whether something may still be started, which then has to end.
+func (p *Proxy) begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.work.Add(1)
+	return true
+}
+
+func (p *Proxy) end() { p.work.Done() }
+
+// keep holds a connection that was taken over, so that Close ends it.
+func (p *Proxy) keep(c net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.conns[c] = struct{}{}
+	}
+	return !p.closed
+}
+
+func (p *Proxy) drop(c net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, c)
+	_ = c.Close()
+}

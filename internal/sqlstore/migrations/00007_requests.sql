@@ -1,0 +1,10 @@
+-- What the audit keeps of a proxied request: empty and 0 for other lines.
+
+-- +goose Up
+ALTER TABLE events ADD COLUMN run TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN method TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN host TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN path TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN status BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN sent BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN received BIGINT NOT NULL DEFAULT 0;
