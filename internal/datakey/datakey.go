@@ -28,6 +28,8 @@ type Config struct {
 	// Believe is how long the newest key that is known is believed to be the newest; 0 means an hour,
 	// negative that the database is asked before anything is sealed.
 	Believe time.Duration
+	// Settle is how long a former data key is kept at least; 0 means FlowLife, and it is never less.
+	Settle time.Duration
 	// Root gets a root key of that id which was made since the start; nil: there is none.
 	Root func(ctx context.Context, id string) (seal.Key, error)
 }
@@ -38,6 +40,7 @@ func New(ctx context.Context, cfg Config, found Found) (*Keyring, error) {
 	if cfg.Believe == 0 {
 		cfg.Believe = keysLast
 	}
+	cfg.Settle = max(cfg.Settle, FlowLife)
 	ring, err := found.Ring()
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,10 @@ type Keyring struct {
 	turn    chan struct{} // held by whoever loads
 	loaded  time.Time     // when the last load began; belongs to the turn
 	checked atomic.Int64  // when one last succeeded, by the wall clock in seconds: it goes on in a frozen process
+	// gone: the key that seals here is not in the database any more, and the newer ones do not open.
+	gone atomic.Bool
+	// unopened: there are data keys that do not open with our root keys.
+	unopened atomic.Bool
 }
 
 var _ keybearer.Rotator = (*Keyring)(nil)
@@ -55,6 +60,10 @@ func (k *Keyring) Seal(plain, place []byte) (seal.Value, error) {
 			k.log.Warn("the data keys could not be read again", "error", err)
 		}
 	}
+	if k.gone.Load() {
+		return nil, fmt.Errorf("the data key %s is not in use any more, and the newer ones do not open with the root keys of this process: %s",
+			k.ring.Default(), k.cfg.Words.Unopened)
+	}
 	return k.ring.Seal(plain, place)
 }
 
@@ -66,6 +75,9 @@ func (k *Keyring) Open(v seal.Value, place []byte) ([]byte, error) {
 	}
 	id, _ := v.KeyID()
 	if !k.learn(id) {
+		if k.unopened.Load() {
+			err = fmt.Errorf("%w: %s", err, k.cfg.Words.Unopened)
+		}
 		return nil, err
 	}
 	return k.ring.Open(v, place)
@@ -137,7 +149,10 @@ func (k *Keyring) load(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	if current := k.ring.Default(); current != before {
+	k.unopened.Store(len(errs) > 0)
+	current := k.ring.Default()
+	k.gone.Store(!slices.ContainsFunc(stored, func(s seal.DataKey) bool { return ID(s.Number) == current }))
+	if current != before {
 		k.log.Info("a new data key seals from now on; what is stored is sealed anew in the background", "key", current)
 		select {
 		case k.news <- struct{}{}:

@@ -42,7 +42,7 @@ func (k *Keyring) Tend(ctx context.Context, values Values) time.Time {
 	}
 	id := ID(current.Number)
 	done, left, err := values.Reseal(ctx, keybearer.DefaultProject, id)
-	settled := current.CreatedAt.Add(FlowLife)
+	settled := current.CreatedAt.Add(k.cfg.Settle)
 	switch {
 	case ctx.Err() != nil || errors.Is(err, keybearer.Conflict): // another replica is at it
 		return soon
@@ -56,7 +56,7 @@ func (k *Keyring) Tend(ctx context.Context, values Values) time.Time {
 		return soon // rows may have come meanwhile that were sealed before
 	}
 	if k.now().Before(settled) {
-		k.log.Info("former keys are kept for the authorizations that are in progress", "until", settled)
+		k.log.Info("former keys are kept for the authorizations that are in progress, and for processes that do not know the newest one", "until", settled)
 		return settled
 	}
 	if err := k.dropKeys(ctx, values, former); err != nil {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package vault_test
 
 import (
@@ -14,6 +16,7 @@ import (
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/vault"
+	"github.com/keybearer/keybearer/secret"
 )
 
 func TestKeyThatCannotBeHadIsToldAndNeverMadeAgain(t *testing.T) {
@@ -76,6 +79,26 @@ func TestKeyThatCannotBeHadIsToldAndNeverMadeAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestPassphraseIsAskedForNoMoreThanNeeded(t *testing.T) {
+	h := newHome(t)
+	count := func(want int) func(*vault.Config) {
+		asked, ask := 0, h.config().Ask
+		t.Cleanup(func() {
+			if asked != want {
+				t.Errorf("the person was asked %d times, want %d", asked, want)
+			}
+		})
+		return func(cfg *vault.Config) {
+			cfg.Ask = func(ctx context.Context, prompt string) (secret.String, error) {
+				asked++
+				return ask(ctx, prompt)
+			}
+		}
+	}
+	shut(t, h.open(t, with(vault.Passphrase), count(2)))
+	shut(t, h.open(t, count(1)))
 }
 
 func TestPassphraseNeedsSomebodyToAsk(t *testing.T) {

@@ -19,6 +19,8 @@ import (
 const (
 	homeVariable = "KEYBEARER_HOME"
 	lockFile     = "vault.lock"
+	// policyFile may be beside the vault.
+	policyFile = "policy.yaml"
 
 	ownerOnly       = 0o600
 	ownerOnlyFolder = 0o700
@@ -59,7 +61,7 @@ func platformFolder(system string, env func(string) (string, bool)) (string, err
 }
 
 // prepareFolder makes the folder, for its owner only whatever the umask, or looks at the one that is there. One that others can
-// use is repaired if nothing but a vault is in it: else it may be somebody's home, or the folder for all.
+// use is repaired if nothing else than a vault is in it: else it may be somebody's home, or the folder for all.
 func (v *Vault) prepareFolder() error {
 	info, err := os.Stat(v.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +80,7 @@ func (v *Vault) prepareFolder() error {
 		return away("looking at the vault's folder", err)
 	}
 	for _, e := range entries {
-		if ours, _ := filepath.Match("vault.*", e.Name()); !ours {
+		if ours, _ := filepath.Match("vault.*", e.Name()); !ours && e.Name() != policyFile {
 			return keybearer.Errorf(keybearer.BadRequest, "the folder %s can be used by others (mode %04o), and has other things in it than a vault, as %s: "+
 				"name a folder of its own in %s, or, if it is meant for Keybearer alone: chmod 700 %[1]s", v.dir, info.Mode().Perm(), e.Name(), homeVariable)
 		}

@@ -1,6 +1,9 @@
+//go:build unix
+
 package vault_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -40,35 +43,62 @@ func parts() map[string]func(context.Context, *home) error {
 		"full":  full,
 		"umask": umask,
 		"token": token,
+
+		"keyring": realKeyring,
 	}
 }
 
 // process is this test binary in another part.
 type process struct {
 	*exec.Cmd
-	words bytes.Buffer
+	lines *bufio.Scanner
+	words bytes.Buffer // of its standard error
 }
 
 func start(t *testing.T, name string, h *home) *process {
+	t.Helper()
+	p := prepare(t, name, h)
+	p.run(t)
+	return p
+}
+
+// prepare makes a process, which another program may have to start.
+func prepare(t *testing.T, name string, h *home, by ...string) *process {
 	t.Helper()
 	text, err := json.Marshal(h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{Cmd: exec.CommandContext(t.Context(), os.Args[0], string(text))}
+	words := append(by, os.Args[0], string(text))
+	p := &process{Cmd: exec.CommandContext(t.Context(), words[0], words[1:]...)}
 	p.Env = append(os.Environ(), part+"="+name)
-	p.Stdout, p.Stderr = &p.words, &p.words
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
 	return p
 }
 
-// wait wants the process to end well, and gives what it said.
-func (p *process) wait(t *testing.T) string {
+func (p *process) run(t *testing.T) {
+	t.Helper()
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.lines, p.Stderr = bufio.NewScanner(out), &p.words
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hear waits until the process says something.
+func (p *process) hear(t *testing.T, want string) {
+	t.Helper()
+	if !p.lines.Scan() || p.lines.Text() != want {
+		t.Fatalf("the process said %q, want %q: %s", p.lines.Text(), want, p.words.String())
+	}
+}
+
+// wait wants the process to end well.
+func (p *process) wait(t *testing.T) {
 	t.Helper()
 	if err := p.Wait(); err != nil {
 		t.Fatalf("%v: %s", err, p.words.String())
 	}
-	return p.words.String()
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package vault_test
 
 import (
@@ -202,7 +204,7 @@ func TestRekeyBesideAnotherProcess(t *testing.T) {
 	shut(t, v)
 
 	// Former data keys go when nobody can need them any more.
-	h.Ahead = 3 * time.Hour
+	h.Ahead = 8 * 24 * time.Hour
 	v = h.open(t)
 	if err := v.Tidy(t.Context()); err != nil {
 		t.Fatal(err)
@@ -210,6 +212,44 @@ func TestRekeyBesideAnotherProcess(t *testing.T) {
 	keys, err := v.View().SealingKeys(t.Context())
 	if err != nil || len(keys) != 2 || keys[1].ID != "data:3" {
 		t.Errorf("got %+v, %v; want a root key and data:3", keys, err)
+	}
+	wantToken(t, v)
+}
+
+// The new key may be one that a running process cannot get. It is told, and what it stores is not lost.
+func TestRekeyToAPassphraseBesideAnotherProcess(t *testing.T) {
+	h := made(t, vault.File)
+	running, v := h.open(t), h.open(t)
+	if err := v.Rekey(t.Context(), vault.Passphrase); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := running.Changed(t.Context()); err == nil || !strings.Contains(err.Error(), "start this command again") {
+		t.Errorf("got %v, want it to say what to do", err)
+	}
+	if _, err := running.View().Token(t.Context(), ref()); err == nil || !strings.Contains(err.Error(), "start this command again") {
+		t.Errorf("got %v, want it to say what to do", err)
+	}
+	register := func(id keybearer.ProviderID) error {
+		_, err := running.View().CreateProvider(t.Context(), keybearer.ProviderDraft{
+			ID: id, Type: "atlassian", ClientID: "app", ClientSecret: secret.New(canarySecret),
+		})
+		return err
+	}
+	if err := register("first"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Tidy(t.Context()); err != nil { // what was sealed with the former data key is sealed anew
+		t.Fatal(err)
+	}
+	wantSealed(t, v, "data:2")
+	shut(t, v)
+	h.Ahead, h.Says = 8*24*time.Hour, []string{passphrase}
+	v = h.open(t)
+	if err := v.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := register("second"); err == nil || !strings.Contains(err.Error(), "start this command again") {
+		t.Errorf("got %v, want nothing to be sealed with a key that is gone", err)
 	}
 	wantToken(t, v)
 }

@@ -5,11 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/datakey"
 	"github.com/keybearer/keybearer/seal"
 )
+
+// settleTime is how long a former data key is kept: a process that has the vault open may not be able to get
+// the new root key, and goes on with it.
+const settleTime = 7 * 24 * time.Hour
 
 // unlock opens the data keys with the root key that they are sealed with, or makes both for a new vault.
 func (v *Vault) unlock(ctx context.Context) error {
@@ -27,8 +32,9 @@ func (v *Vault) unlock(ctx context.Context) error {
 	}
 	v.custody.Store(e.Custody)
 	v.keys, err = datakey.New(ctx, datakey.Config{
-		Store: v.db, Words: v.words(), Log: v.cfg.Log, Now: v.cfg.Now, Believe: -1, Root: v.rootMadeSince,
+		Store: v.db, Words: v.words(), Log: v.cfg.Log, Now: v.cfg.Now, Believe: -1, Settle: settleTime, Root: v.rootMadeSince,
 	}, found)
+	v.made = rootKey{}
 	return err
 }
 
@@ -66,9 +72,11 @@ func (v *Vault) openWith(ctx context.Context, id string) (found datakey.Found, e
 	if !known {
 		return found, e, v.unknownRoot(n, id)
 	}
-	key, err := v.fetch(ctx, e)
-	if err != nil {
-		return found, e, err
+	key := v.made
+	if key.id != id {
+		if key, err = v.fetch(ctx, e); err != nil {
+			return found, e, err
+		}
 	}
 	found, err = datakey.Find(ctx, v.db, []seal.Key{key.seal()}, v.words())
 	return found, e, err
@@ -142,6 +150,7 @@ func (v *Vault) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.made = key // which nobody needs to be asked for again
 	_, err = datakey.CreateFirst(ctx, v.db, []seal.Key{key.seal()}, v.cfg.Now())
 	return err
 }

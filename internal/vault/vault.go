@@ -109,6 +109,7 @@ type Vault struct {
 	recorder *audit.Recorder
 	broker   *keybearer.Broker
 	custody  atomic.Value // Custody
+	made     rootKey      // by this Open
 	version  atomic.Int64 // of the data, when Changed last looked; 0 before, which no version is
 }
 
@@ -202,6 +203,13 @@ func (v *Vault) Tidy(ctx context.Context) error {
 		return err
 	}
 	v.keys.Tend(ctx, v.broker)
+	n, err := v.readNote()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(v.path(nextKeyFile)); len(n.Keys) == 1 && err != nil {
+		return nil
+	}
 	return v.alone(ctx, func() error { return v.settle(ctx) })
 }
 

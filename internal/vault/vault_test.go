@@ -1,9 +1,12 @@
+//go:build unix
+
 package vault_test
 
 import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -333,6 +336,7 @@ func token(ctx context.Context, h *home) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("asking")
 	_, err = v.View().Token(ctx, ref())
 	return errors.Join(err, v.Close(ctx))
 }
@@ -347,11 +351,19 @@ func TestProcessesRefreshOnceBetweenThem(t *testing.T) {
 	provide(t, v, p.URL)
 	consent(t, v)
 	shut(t, v)
+	p.Inject(providertest.Fault{Endpoint: providertest.Token, Name: "hold", Grant: "refresh_token", Times: 1})
 	h.Ahead = 2 * time.Hour
-	var all []*process
-	for range 6 {
-		all = append(all, start(t, "token", h))
+	all := make([]*process, 6)
+	for i := range all {
+		all[i] = start(t, "token", h)
 	}
+	for _, p := range all {
+		p.hear(t, "asking")
+	}
+	if err := p.History().AwaitCalls(t.Context(), providertest.Token, 2); err != nil { // with that of the consent
+		t.Fatal(err)
+	}
+	p.Release()
 	for _, p := range all {
 		p.wait(t)
 	}
