@@ -75,11 +75,7 @@ func Run(ctx context.Context, c Config) (code int, err error) {
 	if err != nil {
 		return CodeFailed, err
 	}
-	defer func() {
-		if gone := files.remove(); gone != nil && err == nil {
-			err = nil // it holds public certificates, and an exit code is worth more than this
-		}
-	}()
+	defer files.remove()
 	return run(ctx, c, path, environment(c, files))
 }
 

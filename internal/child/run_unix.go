@@ -86,10 +86,13 @@ type watch struct {
 	grace   time.Duration
 	signals <-chan os.Signal
 	changes <-chan os.Signal
+
+	stopped bool
+	stops   int // how often it was
 }
 
 // untilEnd gives the exit code.
-func (w watch) untilEnd(ctx context.Context) int {
+func (w *watch) untilEnd(ctx context.Context) int {
 	defer w.process.Release() //nolint:errcheck // it has nothing left that could fail
 	over, kill := ctx.Done(), (<-chan time.Time)(nil)
 	for {
@@ -99,7 +102,9 @@ func (w watch) untilEnd(ctx context.Context) int {
 		select {
 		case <-w.changes:
 		case s := <-w.signals:
-			w.pass(s.(syscall.Signal))
+			if code, ended := w.pass(s.(syscall.Signal)); ended {
+				return code
+			}
 		case <-over:
 			over, kill = nil, time.After(w.grace)
 			w.send(syscall.SIGTERM)
@@ -111,10 +116,10 @@ func (w watch) untilEnd(ctx context.Context) int {
 }
 
 // look takes all that the system has to tell about the child.
-func (w watch) look() (code int, ended bool) {
+func (w *watch) look() (code int, ended bool) {
 	for {
 		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(w.process.Pid, &status, syscall.WNOHANG|syscall.WUNTRACED, nil)
+		pid, err := syscall.Wait4(w.process.Pid, &status, syscall.WNOHANG|syscall.WUNTRACED|syscall.WCONTINUED, nil)
 		switch {
 		case err == syscall.EINTR:
 		case err != nil: // ECHILD: somebody else has waited for it, and the code is lost
@@ -125,31 +130,43 @@ func (w watch) look() (code int, ended bool) {
 			return status.ExitStatus(), true
 		case status.Signaled():
 			return CodeSignal + int(status.Signal()), true
+		case status.Continued():
+			w.stopped = false
 		case status.Stopped():
+			w.stopped = true
+			w.stops++
 			w.stopToo(status.StopSignal())
 		}
 	}
 }
 
 // pass gives a signal to the child that it has not got already: what a terminal's keys send goes to the whole
-// process group in the foreground.
-func (w watch) pass(s syscall.Signal) {
+// process group in the foreground, and so does what a shell's fg sends.
+func (w *watch) pass(s syscall.Signal) (code int, ended bool) {
 	switch s {
 	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP:
 		if inForeground() {
-			return
+			return 0, false
+		}
+	case syscall.SIGCONT:
+		// One that comes late must not continue a child that was stopped anew meanwhile.
+		before := w.stops
+		code, ended = w.look()
+		if ended || !w.stopped || w.stops != before {
+			return code, ended
 		}
 	}
 	w.send(s)
+	return 0, false
 }
 
-func (w watch) send(s syscall.Signal) {
+func (w *watch) send(s syscall.Signal) {
 	_ = w.process.Signal(s) // it may have ended: look will tell
 }
 
 // stopToo stops us as the child was stopped, so that the shell that started us takes the terminal back;
 // what continues us, its fg, continues the whole group, and is passed on, too.
-func (w watch) stopToo(by syscall.Signal) {
+func (w *watch) stopToo(by syscall.Signal) {
 	if by == syscall.SIGSTOP && !hasShell() {
 		return
 	}
@@ -181,7 +198,7 @@ func terminalGroup() int {
 
 // killAll ends the child and what it has started. Its process group is our own, unless it has made one for
 // itself, so it is by descent that they are found, where the system tells that.
-func (w watch) killAll() {
+func (w *watch) killAll() {
 	below := descendants(w.process.Pid)
 	if group, err := syscall.Getpgid(w.process.Pid); err == nil && group == w.process.Pid {
 		_ = syscall.Kill(-group, syscall.SIGKILL)

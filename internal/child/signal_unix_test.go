@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,15 +142,17 @@ func TestChildHearsThatTheRunWasKilled(t *testing.T) {
 	if !linux {
 		return // the record 0035 says so
 	}
-	cmd, in, out := away(t, order{Argv: []string{self(t), asChild, "talk"}})
-	defer in.Close()
-	out.want(t, "ready")
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	out.want(t, "got SIGHUP")
-	var failed *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &failed) || !strings.Contains(failed.Error(), "killed") {
-		t.Errorf("the runner ended with %v", err)
+	for _, isolate := range slices.Compact([]bool{false, canIsolate(t)}) {
+		cmd, in, out := away(t, order{Argv: []string{self(t), asChild, "talk"}, Isolate: isolate, Proxy: placeholder})
+		defer in.Close()
+		out.want(t, "ready")
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		out.want(t, "got SIGHUP")
+		var failed *exec.ExitError
+		if err := cmd.Wait(); !errors.As(err, &failed) || !strings.Contains(failed.Error(), "killed") {
+			t.Errorf("the runner ended with %v", err)
+		}
 	}
 }
