@@ -4,6 +4,7 @@ import (
 	"encoding/asn1"
 	"encoding/binary"
 	"strconv"
+	"strings"
 )
 
 // setJava tells a JVM by JAVA_TOOL_OPTIONS, which all of them read, and print at their start: so it holds no
@@ -12,7 +13,11 @@ func setJava(v *variables, c Config, t trust) {
 	if t.store == "" {
 		return
 	}
-	options := "-Djavax.net.ssl.trustStore=" + t.store + " -Djavax.net.ssl.trustStoreType=PKCS12" +
+	store := t.store
+	if strings.ContainsAny(store, " \t") {
+		store = `"` + store + `"` // a JVM takes quotes there as a shell does
+	}
+	options := "-Djavax.net.ssl.trustStore=" + store + " -Djavax.net.ssl.trustStoreType=PKCS12" +
 		" -Djdk.http.auth.tunneling.disabledSchemes="
 	if c.Isolate { // else the proxy would refuse it, and all that Java fetches would fail
 		for _, scheme := range []string{"http", "https"} {

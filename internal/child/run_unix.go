@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// defaultGrace is how long a program has to end after it was told to.
+const defaultGrace = 5 * time.Second
+
 // run starts the program and attends to it until it has ended.
 func run(ctx context.Context, c Config, path string, env []string) (int, error) {
 	// The child asks the system to be told when we die, which Linux understands as the thread that started
@@ -28,16 +31,16 @@ func run(ctx context.Context, c Config, path string, env []string) (int, error) 
 	signal.Notify(changes, syscall.SIGCHLD)
 	defer signal.Stop(changes)
 
-	process, bridge, err := start(c, path, env)
-	if bridge != nil {
-		defer bridge.close()
-	}
+	process, stop, err := start(c, path, env)
 	w := watch{process: process, grace: c.grace(), signals: signals, changes: changes}
-	if err != nil && process != nil { // it ends by itself
+	if err != nil && process != nil { // it has been killed
 		w.untilEnd(ctx)
 	}
 	if err != nil {
 		return whyNot(path, err)
+	}
+	if stop != nil {
+		defer stop()
 	}
 	return w.untilEnd(ctx), nil
 }
@@ -67,12 +70,12 @@ func taken() []os.Signal {
 	return slices.DeleteFunc(all, signal.Ignored)
 }
 
-// start gives the process, also if it has failed on its way to become the program.
-func start(c Config, path string, env []string) (*os.Process, *relay, error) {
+// start gives the process, also if it has failed on its way to become the program, and what to call when it has ended, or nil.
+func start(c Config, path string, env []string) (process *os.Process, stop func(), err error) {
 	if c.Isolate {
 		return startIsolated(c, path, env)
 	}
-	process, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Dir: c.Dir, Env: env, Files: c.streams(), Sys: attributes()})
+	process, err = os.StartProcess(path, c.Argv, &os.ProcAttr{Dir: c.Dir, Env: env, Files: c.streams(), Sys: attributes()})
 	if err != nil {
 		return nil, nil, notRun{err}
 	}
@@ -93,7 +96,7 @@ type watch struct {
 
 // untilEnd gives the exit code.
 func (w *watch) untilEnd(ctx context.Context) int {
-	defer w.process.Release() //nolint:errcheck // it has nothing left that could fail
+	defer func() { _ = w.process.Release() }()
 	over, kill := ctx.Done(), (<-chan time.Time)(nil)
 	for {
 		if code, ended := w.look(); ended {
@@ -135,7 +138,7 @@ func (w *watch) look() (code int, ended bool) {
 		case status.Stopped():
 			w.stopped = true
 			w.stops++
-			w.stopToo(status.StopSignal())
+			w.stopToo()
 		}
 	}
 }
@@ -165,13 +168,11 @@ func (w *watch) send(s syscall.Signal) {
 }
 
 // stopToo stops us as the child was stopped, so that the shell that started us takes the terminal back;
-// what continues us, its fg, continues the whole group, and is passed on, too.
-func (w *watch) stopToo(by syscall.Signal) {
-	if by == syscall.SIGSTOP && !hasShell() {
-		return
+// what continues us, its fg, continues the whole group, and is passed on, too. Without a shell nobody would.
+func (w *watch) stopToo() {
+	if hasShell() {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}
-	// The other signals stop nobody in a process group over which no shell watches, so one does.
-	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 }
 
 // hasShell guesses whether something watches over our job that would continue us.
@@ -207,4 +208,11 @@ func (w *watch) killAll() {
 	for _, pid := range below {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+}
+
+func (c Config) grace() time.Duration {
+	if c.Grace > 0 {
+		return c.Grace
+	}
+	return defaultGrace
 }

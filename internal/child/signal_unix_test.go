@@ -95,8 +95,10 @@ func TestContextEndsTheChild(t *testing.T) {
 	}{
 		"in order": {`trap "exit 3" TERM; echo ready; while :; do read line; done`, 3, time.Minute},
 		"killed":   {`trap "" TERM; echo ready; while :; do read line || sleep 1000; done`, 137, time.Millisecond},
-		"with what it started": {`trap "" TERM; (trap "" TERM; sleep 1000; sleep 1000) & echo ready; wait; wait`,
-			137, time.Millisecond},
+		"with what it started": {
+			`trap "" TERM; (trap "" TERM; sleep 1000; sleep 1000) & echo ready; wait; wait`,
+			137, time.Millisecond,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
