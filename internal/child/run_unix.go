@@ -92,6 +92,7 @@ type watch struct {
 
 	stopped bool
 	stops   int // how often it was
+	killing bool
 }
 
 // untilEnd gives the exit code.
@@ -170,7 +171,7 @@ func (w *watch) send(s syscall.Signal) {
 // stopToo stops us as the child was stopped, so that the shell that started us takes the terminal back;
 // what continues us, its fg, continues the whole group, and is passed on, too. Without a shell nobody would.
 func (w *watch) stopToo() {
-	if hasShell() {
+	if hasShell() && !w.killing {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}
 }
@@ -198,14 +199,26 @@ func terminalGroup() int {
 }
 
 // killAll ends the child and what it has started. Its process group is our own, unless it has made one for
-// itself, so it is by descent that they are found, where the system tells that.
+// itself, so it is by descent that they are found, where the system tells that. They are stopped first, until no new one is
+// found: one that is killed leaves those below it to nobody, and one that runs can start another meanwhile.
 func (w *watch) killAll() {
-	below := descendants(w.process.Pid)
+	w.killing = true
+	w.send(syscall.SIGSTOP)
+	var all []int
+	for found := true; found; {
+		found = false
+		for _, pid := range descendants(w.process.Pid) {
+			if !slices.Contains(all, pid) {
+				all, found = append(all, pid), true
+				_ = syscall.Kill(pid, syscall.SIGSTOP)
+			}
+		}
+	}
 	if group, err := syscall.Getpgid(w.process.Pid); err == nil && group == w.process.Pid {
 		_ = syscall.Kill(-group, syscall.SIGKILL)
 	}
 	w.send(syscall.SIGKILL)
-	for _, pid := range below {
+	for _, pid := range all {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
