@@ -59,6 +59,9 @@ type Config struct {
 	Verification Verification
 	// VerificationFixed forbids changing the setting over the API, since the file says it.
 	VerificationFixed bool
+	// AllowDevice permits [View.AuthorizeDevice], where nothing proves who consented, though Verification
+	// does not skip that. It is for a Broker of one person.
+	AllowDevice bool
 	// AllowSkip permits setting UnsafeSkip over the API.
 	AllowSkip bool
 	// Confirm says when the start page asks before it goes on to the provider; "" means auto.
@@ -94,6 +97,7 @@ type Broker struct {
 	shelf    shelf
 	uses     uses
 	breakers breakers
+	devices  devices
 	unsaved  sync.Map // ConnectionID -> *unsavedGrant
 
 	// life ends at Close; exchanges and refreshes run under it, not under the context of whoever

@@ -86,16 +86,28 @@ func on(yes bool) *bool { return &yes }
 
 func open(t *testing.T, c change) *house {
 	t.Helper()
-	h := &house{t: t, clock: newClock(), audit: &audit{}}
+	clock := newClock()
+	return openBeside(t, c, clock, startProvider(t, c, clock))
+}
+
+func startProvider(t *testing.T, c change, clock *clock) *providertest.Running {
+	t.Helper()
 	pc := providertest.Config{
 		Clients: []providertest.Client{{ID: "client", Secret: "fixture-secret", RedirectURIs: []string{publicURL + "/api/v1/oauth/hooli/callback"}}},
-		Clock:   h.clock.Now, RequirePKCE: true,
+		Clock:   clock.Now, RequirePKCE: true,
 	}
 	if c.provider != nil {
 		c.provider(&pc)
 	}
-	h.provider = providertest.Start(t, pc)
-	h.provider.Approve("")
+	provider := providertest.Start(t, pc)
+	provider.Approve("")
+	return provider
+}
+
+// openBeside opens the broker alone.
+func openBeside(t *testing.T, c change, clock *clock, provider *providertest.Running) *house {
+	t.Helper()
+	h := &house{t: t, clock: clock, audit: &audit{}, provider: provider}
 	settings := oauth.Definition{
 		PKCE:             oauth.PKCE{Enabled: on(true)},
 		AuthorizeRequest: oauth.Request{Endpoint: h.provider.URL + "/authorize"},
@@ -159,7 +171,8 @@ func (h *house) consent(v *keybearer.Visitor, id keybearer.AuthorizationID) keyb
 func (h *house) follow(to string) keybearer.Callback {
 	h.t.Helper()
 	jar, _ := cookiejar.New(nil)
-	browser := &http.Client{Jar: jar, CheckRedirect: func(req *http.Request, _ []*http.Request) error {
+	// Nothing is kept alive: inside a bubble its reader would keep the time from moving.
+	browser := &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(req *http.Request, _ []*http.Request) error {
 		if strings.HasPrefix(req.URL.String(), publicURL) {
 			return http.ErrUseLastResponse
 		}

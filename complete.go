@@ -40,33 +40,11 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 	if err != nil {
 		return Landing{}, b.fail(ctx, f, exchangeError(err))
 	}
-	for _, w := range answer.Warnings {
-		b.log.Warn("odd answer to an exchange was tolerated", "provider", p.ID, "warning", w)
-	}
-	answer = b.introspected(ctx, client, oauth.AtToken, answer)
-	g := grant{
-		ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Elsewhere: elsewhere(client.Definition),
-		RedirectURI: client.RedirectURI, Flow: f.ID, ConsentedAt: b.now(), Hosts: p.Definition.API.Hosts,
-	}
-	g.take(answer)
-	if p.Definition.AsksUserInfo(oauth.AtToken) {
-		if g.UserInfo, err = client.UserInfo(ctx, answer.AccessToken); err != nil {
-			b.log.Warn("user info could not be had; the grant is kept without it", "provider", p.ID, "error", err)
-		}
-	}
-	if b.asksSites(p) && p.Definition.AsksSites(oauth.AtToken) {
-		b.grantSites(ctx, client, p, &g)
-	}
-	if missing := missingScopes(answer.Scopes, f.Scopes); len(missing) > 0 {
-		b.log.Warn("the provider granted less than was asked for", "provider", p.ID, "authorization", f.ID, "missing", missing)
+	if err := b.receive(ctx, f, p, client, answer); err != nil {
+		return Landing{}, b.fail(ctx, f, err)
 	}
 	ctx, cancel := lasting(ctx)
 	defer cancel()
-	f.Granted, f.IssuedAt, f.ExpiresAt = answer.Scopes, answer.IssuedAt, answer.ExpiresAt
-	f.Refreshable = g.RefreshToken != ""
-	if f.Grant, err = b.sealGrant(g, f.GrantPlace()); err != nil {
-		return Landing{}, b.fail(ctx, f, err)
-	}
 	b.recordFlow(f, ActionCallback, nil)
 	how, err := b.verification(ctx, f.Project)
 	if err != nil {
@@ -86,6 +64,36 @@ func (b *Broker) redeem(ctx context.Context, f *Flow, a *Attempt, p *Provider, c
 		return Landing{SignIn: true, Flow: f.VerificationID, User: f.User, Provider: p.DisplayName()}, nil
 	}
 	return Landing{Redirect: withFlowID(how.VerifierURL, f.VerificationID)}, nil
+}
+
+// receive lays what the provider gave into the flow, sealed, with what the provider says of the user.
+func (b *Broker) receive(ctx context.Context, f *Flow, p *Provider, client *oauth.Client, answer oauth.TokenResponse) error {
+	for _, w := range answer.Warnings {
+		b.log.Warn("odd answer to an exchange was tolerated", "provider", p.ID, "warning", w)
+	}
+	answer = b.introspected(ctx, client, oauth.AtToken, answer)
+	g := grant{
+		ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Elsewhere: elsewhere(client.Definition),
+		RedirectURI: client.RedirectURI, Flow: f.ID, ConsentedAt: b.now(), Hosts: p.Definition.API.Hosts,
+	}
+	g.take(answer)
+	if p.Definition.AsksUserInfo(oauth.AtToken) {
+		info, err := client.UserInfo(ctx, answer.AccessToken)
+		if g.UserInfo = info; err != nil {
+			b.log.Warn("user info could not be had; the grant is kept without it", "provider", p.ID, "error", err)
+		}
+	}
+	if b.asksSites(p) && p.Definition.AsksSites(oauth.AtToken) {
+		b.grantSites(ctx, client, p, &g)
+	}
+	if missing := missingScopes(answer.Scopes, f.Scopes); len(missing) > 0 {
+		b.log.Warn("the provider granted less than was asked for", "provider", p.ID, "authorization", f.ID, "missing", missing)
+	}
+	f.Granted, f.IssuedAt, f.ExpiresAt = answer.Scopes, answer.IssuedAt, answer.ExpiresAt
+	f.Refreshable = g.RefreshToken != ""
+	sealed, err := b.sealGrant(g, f.GrantPlace())
+	f.Grant = sealed
+	return err
 }
 
 // exchangeError gives a provider's refusal the kind of a failed authorization: the code is spent,

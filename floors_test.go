@@ -42,6 +42,7 @@ func floors() map[string]int {
 		"client":            3,
 		"internal/audit":    3,
 		"internal/datakey":  3,
+		"internal/policy":   3,
 		"internal/sqlstore": 3,
 		"storetest":         3,
 
@@ -51,11 +52,13 @@ func floors() map[string]int {
 
 		"api":                   0,
 		"internal/ca":           0,
+		"internal/child":        0,
 		"internal/egress":       0,
 		"internal/fault":        0,
 		"internal/jsonpath":     0,
 		"internal/password":     0,
 		"internal/postgrestest": 0,
+		"internal/yamlpos":      0,
 		"providertest":          0,
 		"seal":                  0,
 

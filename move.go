@@ -21,12 +21,17 @@ func (b *Broker) fail(ctx context.Context, f *Flow, cause error) error {
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	failure := asKind(AuthorizationFailed, cause)
-	f.Kind, f.Reason, f.Grant = KindOf(failure), oauth.Clean(failure.Error(), 500), nil
 	b.recordFlow(f, ActionCallback, failure)
-	if err := b.move(ctx, f, FlowFailed); err != nil {
+	if err := b.markFailed(ctx, f, failure); err != nil {
 		b.log.Error("a failed authorization could not be marked", "authorization", f.ID, "error", err)
 	}
 	return failure
+}
+
+// markFailed moves a flow to failed.
+func (b *Broker) markFailed(ctx context.Context, f *Flow, failure error) error {
+	f.Kind, f.Reason, f.Grant = KindOf(failure), oauth.Clean(failure.Error(), 500), nil
+	return b.move(ctx, f, FlowFailed)
 }
 
 // move takes a flow along one arrow of the state machine, and wakes who waits for it. It is Conflict

@@ -210,6 +210,7 @@ type EventStore interface {
 const (
 	ActionAuthorize      = "authorize"       // an app asked for an authorization
 	ActionStart          = "start"           // a browser was sent to the provider
+	ActionDevice         = "device"          // a device code was handed out, or its end came
 	ActionCallback       = "callback"        // a browser came back
 	ActionConfirm        = "confirm"         // a verifier said who consented
 	ActionComplete       = "complete"        // a connection was stored

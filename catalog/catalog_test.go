@@ -29,6 +29,9 @@ func TestEveryDefinitionIsReadAndSound(t *testing.T) {
 		for _, settings := range installations(&d) {
 			installed := d.Install(settings)
 			for _, p := range installed.Problems(oauth.Options{}) {
+				if p.Warning && slices.Contains(odd()[kind], strings.Join(p.Path, ".")) {
+					continue
+				}
 				t.Errorf("%s %s: %v: %s (warning: %v)", kind, settings.Product, p.Path, p.Message, p.Warning)
 			}
 		}

@@ -24,7 +24,7 @@ func canaries() map[string]string {
 	const odd = `/ +&"<é%41\n=`
 	return map[string]string{
 		"client_secret": "client-canary" + odd, "code": "code-canary" + odd, "code_verifier": "verifier-canary" + odd, "state": "state-canary" + odd,
-		"refresh_token": "refresh-canary" + odd, "access_token": "access-canary+/=",
+		"refresh_token": "refresh-canary" + odd, "access_token": "access-canary+/=", "device_code": "device-canary" + odd,
 	}
 }
 
@@ -163,7 +163,7 @@ func leakyClients(base string) []*oauth.Client {
 	} {
 		r.Endpoint = base
 		d := definitionAt(base)
-		d.TokenRequest, d.RefreshRequest, d.RevokeRequest = r, &r, &r
+		d.TokenRequest, d.RefreshRequest, d.RevokeRequest, d.DeviceRequest = r, &r, &r, &r
 		d.TokenIntrospectionRequest = &oauth.Introspection{Request: r}
 		out = append(out, &oauth.Client{
 			Definition: d, ID: "app", Secret: secret.New(canaries()["client_secret"]), State: secret.New(canaries()["state"]), RedirectURI: redirectURI,
@@ -181,6 +181,13 @@ func canaryCalls(t *testing.T, c *oauth.Client) map[string]func() string {
 	return map[string]func() string{
 		"exchange": func() string { return said(c.Exchange(t.Context(), is("code"), is("code_verifier"), nil)) },
 		"refresh":  func() string { return said(c.Refresh(t.Context(), is("refresh_token"), is("access_token"), nil)) },
+		"poll": func() string {
+			return said(c.PollDevice(t.Context(), oauth.DeviceAuthorization{DeviceCode: is("device_code")}, nil))
+		},
+		"device": func() string {
+			_, err := c.AuthorizeDevice(t.Context(), nil)
+			return everything(err)
+		},
 		"introspect": func() string {
 			_, err := c.Introspect(t.Context(), oauth.TokenResponse{AccessToken: is("access_token")})
 			return everything(err)

@@ -8,8 +8,9 @@ import (
 // ErrorRule recognises one failure in the provider's own dialect. All conditions that are set must
 // hold; the first rule that fits decides.
 type ErrorRule struct {
-	// On is where it happens: callback, token (code exchange), refresh, user_info, sites. Empty: anywhere.
-	On string `yaml:"on,omitempty" json:"on,omitempty" jsonschema:"enum=callback,enum=token,enum=refresh,enum=user_info,enum=sites"`
+	// On is where it happens: callback, token (code exchange), refresh, user_info, sites, device (asking for a
+	// device code), device_token (polling with it). Empty: anywhere.
+	On string `yaml:"on,omitempty" json:"on,omitempty" jsonschema:"enum=callback,enum=token,enum=refresh,enum=user_info,enum=sites,enum=device,enum=device_token"`
 	// Status is the HTTP status of the answer.
 	Status int `yaml:"status,omitempty" json:"status,omitempty"`
 	// Code is the error code (RFC 6749 section 5.2), compared exactly.
@@ -49,6 +50,10 @@ func generalClass(e *Error, emptyBody bool) Class {
 	switch {
 	case e.Status == 408, e.Status == 429, e.Status >= 500, transientCode(e.Code):
 		return Transient
+	case e.At == AtDeviceToken:
+		if class, known := deviceClass(e.Code); known {
+			return class
+		}
 	case e.At == AtCallback && declinedCode(e.Code):
 		return UserChoice
 	case e.At == AtToken && deadCode(e.Code):
@@ -106,6 +111,9 @@ func generalAdvice(e *Error) string {
 		if e.At == AtToken {
 			return "The code was used, too old, or issued for another redirect URI: start the authorization again"
 		}
+		if e.At == AtDeviceToken {
+			return "The code was used, or has expired: start again for another one"
+		}
 		return "The grant has ended at the provider: authorize again"
 	case Transient:
 		return laterAdvice(e.At)
@@ -123,6 +131,8 @@ func generalAdvice(e *Error) string {
 		return "Check the scopes asked for against those that the client may ask for"
 	case "redirect_uri_mismatch", "bad_redirect_uri":
 		return "Register the redirect URI of this provider there, to the letter"
+	case "device_flow_disabled": // GitHub
+		return "Turn on the device flow in the settings of the app there"
 	case "unsupported_grant_type":
 		return "Check that the client may use this grant_type, and the params of the request"
 	case "multiple_client_credentials": // Okta
@@ -137,7 +147,7 @@ func laterAdvice(place string) string {
 	switch place {
 	case AtRefresh:
 		return "The stored grant is kept: try again later"
-	case AtToken, AtCallback:
+	case AtToken, AtCallback, AtDevice, AtDeviceToken:
 		return "Start the authorization again, a little later"
 	}
 	return "Try again later"

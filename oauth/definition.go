@@ -34,6 +34,9 @@ type Definition struct {
 	TokenIntrospectionRequest *Introspection `yaml:"token_introspection_request,omitempty" json:"token_introspection_request,omitempty"`
 	// RevokeRequest is sent when a connection is deleted (RFC 7009). (Ours.)
 	RevokeRequest *Request `yaml:"revoke_request,omitempty" json:"revoke_request,omitempty"`
+	// DeviceRequest asks for a device code and a user code (RFC 8628), for machines without a browser.
+	// The token is asked for where token_request goes. (Ours.)
+	DeviceRequest *Request `yaml:"device_authorization_request,omitempty" json:"device_authorization_request,omitempty"`
 
 	// API says where the provider's API is, for a proxy. (Ours.)
 	API API `yaml:"api,omitempty" json:"api,omitzero"`

@@ -130,6 +130,9 @@ func deviations() map[string][2]verdict {
 
 		"invalid_client":              both(fails(oauth.Misconfigured, "Check client_id, client_secret and auth_method")),
 		"multiple_client_credentials": both(fails(oauth.Misconfigured, "set send_credentials_twice to false")),
+		"slow_down":                   both(fails(oauth.Misconfigured, "400 slow_down")),
+		"expired_token":               {fails(oauth.Misconfigured, "400 expired_token"), fails(oauth.Reconsent, "authorize again")},
+		"device_denied":               both(fails(oauth.Misconfigured, "400 authorization_declined")),
 		"error_script":                both(fails(oauth.Misconfigured, "400 invalid_request (<script>")),
 		"error_echo":                  both(fails(oauth.Misconfigured, "400 invalid_request (")),
 	}

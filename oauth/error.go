@@ -32,6 +32,9 @@ const (
 	AtSites         = "sites"
 	AtIntrospection = "introspection"
 	AtRevocation    = "revocation"
+	// AtDevice is where a device code is asked for, AtDeviceToken where it is polled with (RFC 8628).
+	AtDevice      = "device"
+	AtDeviceToken = "device_token"
 	// AtClientCredentials is where a service account asks for its token.
 	AtClientCredentials = "client_credentials"
 )
@@ -100,6 +103,10 @@ func doing(place string) string {
 		return "introspecting the token"
 	case AtRevocation:
 		return "revoking the token"
+	case AtDevice:
+		return "asking for a device code"
+	case AtDeviceToken:
+		return "asking with the device code"
 	case AtClientCredentials:
 		return "asking for the service account's token"
 	}

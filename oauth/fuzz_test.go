@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/keybearer/keybearer/oauth"
@@ -103,6 +104,42 @@ func checkText(t *testing.T, text string) {
 
 // Whatever a definition and a caller bring, the state stands once, as it was given, and values are
 // not read as templates.
+func FuzzDeviceAnswer(f *testing.F) {
+	for _, body := range []string{
+		`{"device_code":"d","user_code":"A","verification_uri":"https://login.example.com/","expires_in":900,"interval":5}`,
+		`{"device_code":"d","user_code":"A","verification_url":"https://a@b/","verification_uri_complete":"https://b/?\u0007"}`,
+		`{"device_code":1,"user_code":2,"verification_uri":"http://localhost","expires_in":-1,"interval":1e300}`,
+		`device_code=d&user_code=A&verification_uri=https://b/`, `{"error":"slow_down"}`, `[]`, `null`, ``, `<html>`,
+	} {
+		f.Add(200, []byte(body))
+		f.Add(400, []byte(body))
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		if status < 200 || status > 599 {
+			return
+		}
+		client := replying(status, body)
+		client.Definition.DeviceRequest = &oauth.Request{Endpoint: "https://login.example.com/device"}
+		d, err := client.AuthorizeDevice(t.Context(), []string{"a"})
+		if err != nil {
+			checkError(t, err)
+			return
+		}
+		if d.DeviceCode.IsZero() || d.UserCode != oauth.Clean(d.UserCode, 64) || d.Interval < time.Second || d.Interval > time.Hour {
+			t.Errorf("got the code %q every %s", d.UserCode, d.Interval)
+		}
+		for _, uri := range []string{d.VerificationURI, d.VerificationURIComplete} {
+			if u, err := url.Parse(uri); uri != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || strings.ContainsAny(uri, " \\\x07\n")) {
+				t.Errorf("a person would open %q", uri)
+			}
+		}
+		_, err = client.PollDevice(t.Context(), d, nil)
+		if before := d.Interval; err != nil && d.Again(err, d.ExpiresAt.Add(-2*time.Hour)) == nil && d.Interval < before {
+			t.Errorf("the interval became shorter: %s after %s", d.Interval, before)
+		}
+	})
+}
+
 func FuzzAuthorizeURL(f *testing.F) {
 	f.Add("tenant=a", "{{scopes}} {{existing_scopes}}", "read write", "state")
 	f.Add("state=x&state=y", "{{ client_id }}{{", "{{state}}", "a b+c%")

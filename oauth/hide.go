@@ -29,7 +29,7 @@ type hider struct {
 
 func newHider(v values) hider {
 	var h hider
-	for _, name := range []string{"client_secret", "code", "code_verifier", "state", "refresh_token", "access_token", "token"} {
+	for _, name := range []string{"client_secret", "code", "code_verifier", "device_code", "state", "refresh_token", "access_token", "token"} {
 		h.add(v[name])
 	}
 	return h

@@ -55,6 +55,10 @@ func (d *Definition) fillServer() {
 		d.RevokeRequest = new(*d.RevokeRequest)
 		fill(&d.RevokeRequest.Endpoint)
 	}
+	if d.DeviceRequest != nil {
+		d.DeviceRequest = new(*d.DeviceRequest)
+		fill(&d.DeviceRequest.Endpoint)
+	}
 }
 
 // endpoints lists those that the definition names.
@@ -74,6 +78,9 @@ func (d *Definition) endpoints() []string {
 	}
 	if d.RevokeRequest != nil {
 		all = append(all, d.RevokeRequest.Endpoint)
+	}
+	if d.DeviceRequest != nil {
+		all = append(all, d.DeviceRequest.Endpoint)
 	}
 	return all
 }

@@ -25,6 +25,7 @@ func (d Definition) Override(over Definition) Definition {
 	d.UserInfoRequest = overridePtr(d.UserInfoRequest, over.UserInfoRequest, UserInfo.override)
 	d.SitesRequest = overridePtr(d.SitesRequest, over.SitesRequest, UserInfo.override)
 	d.TokenIntrospectionRequest = overridePtr(d.TokenIntrospectionRequest, over.TokenIntrospectionRequest, Introspection.override)
+	d.DeviceRequest = overridePtr(d.DeviceRequest, over.DeviceRequest, Request.override)
 	d.RevokeRequest = overridePtr(d.RevokeRequest, over.RevokeRequest, Request.override)
 	d.API = d.API.override(over.API)
 	set(&d.Expiry.Default, over.Expiry.Default)

@@ -18,6 +18,8 @@ func Placeholders(request string) []string {
 		return []string{"client_id", "client_secret", "redirect_uri", "code", "code_verifier", "state", "scopes"}
 	case "refresh_request":
 		return []string{"client_id", "client_secret", "redirect_uri", "refresh_token", "access_token", "scopes", "granted_scopes"}
+	case "device_authorization_request":
+		return []string{"client_id", "client_secret", "scopes"}
 	case "revoke_request":
 		return []string{"client_id", "client_secret", "access_token", "refresh_token", "token"}
 	}

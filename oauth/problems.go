@@ -60,6 +60,9 @@ func (d *Definition) Problems(o Options) []Problem {
 		c.needed("revoke_request", *r)
 		c.request("revoke_request", *r)
 	}
+	if r := d.DeviceRequest; r != nil {
+		c.device(*r)
+	}
 	c.refreshing(d)
 	for i, rule := range d.Errors {
 		c.rule(strconv.Itoa(i), rule)

@@ -92,7 +92,7 @@ func (c *checker) refreshing(d *Definition) {
 }
 
 func (c *checker) rule(index string, r ErrorRule) {
-	c.oneOf(r.On, []string{AtCallback, AtToken, AtRefresh, AtUserInfo, AtSites}, "errors", index, "on")
+	c.oneOf(r.On, []string{AtCallback, AtToken, AtRefresh, AtUserInfo, AtSites, AtDevice, AtDeviceToken}, "errors", index, "on")
 	if !slices.Contains([]Class{Reconsent, Misconfigured, ScopeMissing, Transient, UserChoice}, r.Class) {
 		c.fail("use reconsent, config, scope, transient or user", "errors", index, "class")
 	}

@@ -42,7 +42,7 @@ func (c *Client) do(ctx context.Context, at, method string, r Request, v values)
 	if err != nil {
 		return answer{}, &Error{At: at, Class: Misconfigured, Err: err, Advice: "Check this provider's endpoints and requests"}
 	}
-	if req.Method == http.MethodGet && (at == AtToken || at == AtRefresh || at == AtClientCredentials) {
+	if req.Method == http.MethodGet && (redeems(at) || at == AtRefresh || at == AtClientCredentials) {
 		req.Body = io.NopCloser(eof{})
 	}
 	hide := newHider(v)

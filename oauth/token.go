@@ -40,7 +40,7 @@ func (c *Client) readToken(at string, r Request, got answer, requested []string)
 	}
 	got.hide.add(out.AccessToken.Reveal(), out.RefreshToken.Reveal(), out.IDToken.Reveal())
 	switch denied := statesError(doc); {
-	case out.AccessToken.IsZero(), denied && at == AtToken:
+	case out.AccessToken.IsZero(), denied && redeems(at):
 		return out, c.noToken(at, got, doc)
 	case denied:
 		out.Warnings = append(out.Warnings, "the answer holds a token and an error: "+c.errorIn(at, got, doc).Code)
@@ -53,7 +53,7 @@ func (c *Client) readToken(at string, r Request, got answer, requested []string)
 	}
 	out.Scopes = unique(slices.Sorted(slices.Values(c.Definition.Scopes.implied(out.Scopes))))
 	life, err := lifetime(fields["expires_in"])
-	if err != nil && at == AtToken {
+	if err != nil && redeems(at) {
 		return out, &Error{At: at, Status: got.status, Class: Misconfigured, Uncertain: true, Err: err, Advice: "Check response_map.expires_in, then start the authorization again"}
 	}
 	if err != nil {

@@ -36,6 +36,9 @@ type Config struct {
 
 	AccessLifetime time.Duration // in whole seconds; default 1 h
 	CodeLifetime   time.Duration // default 1 min
+	DeviceLifetime time.Duration // of device codes, in whole seconds; default 10 min
+	PollInterval   time.Duration // between polls with one, in whole seconds; default 5 s
+	PollStatus     int           // of a poll that gets no token; default 400, GitHub's is 200
 	Inactivity     time.Duration // of refresh tokens; default: none
 	Absolute       time.Duration // of refresh families; default: none
 	NoRotation     bool          // a refresh answers without a refresh token: the old one goes on
@@ -88,6 +91,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CodeLifetime == 0 {
 		c.CodeLifetime = time.Minute
+	}
+	if c.DeviceLifetime == 0 {
+		c.DeviceLifetime = 10 * time.Minute
+	}
+	if c.PollInterval == 0 {
+		c.PollInterval = 5 * time.Second
 	}
 	if c.AuthStyles == nil {
 		c.AuthStyles = []string{AuthBasic, AuthPost}

@@ -24,6 +24,8 @@ func (b *bench) probe(at providertest.Endpoint) reply {
 	switch at {
 	case providertest.Token:
 		return b.exchange()
+	case providertest.Device:
+		return b.post("/device_authorization", b.authenticated(url.Values{"scope": {"read"}}))
 	case providertest.Authorize, providertest.Callback:
 		return b.get(b.authorizeURL(b.request()))
 	case providertest.Consent:
@@ -240,6 +242,15 @@ func checks() map[string]check {
 		"dead_forbidden_grant":        oauthError(403, "invalid_grant"),
 		"invalid_client":              all(oauthError(401, "invalid_client"), status(401, "WWW-Authenticate")),
 		"multiple_client_credentials": oauthError(400, "multiple_client_credentials"),
+		"slow_down":                   oauthError(400, "slow_down"),
+		"expired_token":               oauthError(400, "expired_token"),
+		"device_denied":               oauthError(400, "authorization_declined"),
+		"verification_url":            all(success, has(`"verification_url":`)),
+		"verification_plain":          all(success, has(`"http://device.example.com/"`)),
+		"verification_script":         all(success, has("javascript:")),
+		"user_code_script":            all(success, has(`\u001b`)),
+		"device_bare":                 all(success, lacks(`"expires_in"`), lacks(`"interval"`)),
+		"device_forever":              all(success, has(`"expires_in":1e9`), has(`"interval":0`)),
 		"error_script":                all(oauthError(400, "invalid_request"), has(jsonScript)),
 		"error_echo":                  all(oauthError(400, "invalid_request"), has("code_verifier="+verifier)),
 

@@ -1,15 +1,18 @@
 package providertest
 
-import "net/http"
+import (
+	"bytes"
+	"net/http"
+)
 
 // FaultKinds is the table of faults: what the servers of this module can be
 // told to do wrong, and why a client should be tried with it. The manual,
 // docs/sandbox.md, lists the same.
 func FaultKinds() []FaultKind {
-	answering := []Endpoint{Token, Userinfo, Introspect, Revoke, Discovery, Sites, API}
+	answering := []Endpoint{Token, Device, Userinfo, Introspect, Revoke, Discovery, Sites, API}
 	anywhere := append([]Endpoint{Authorize, Consent}, answering...)
 	token, callback := []Endpoint{Token}, []Endpoint{Callback}
-	profile := []Endpoint{Userinfo}
+	profile, device := []Endpoint{Userinfo}, []Endpoint{Device}
 
 	return []FaultKind{
 		// Anything on the way may answer in the server's place.
@@ -233,6 +236,50 @@ func FaultKinds() []FaultKind {
 		{
 			Name: "error_echo", Endpoints: token, Reason: "The error description repeats the request with its secrets, so a client that logs it leaks them.",
 			before: echo,
+		},
+
+		// Device codes (RFC 8628).
+		{
+			Name: "slow_down", Endpoints: token, Reason: "The server wants to be polled more slowly, though the client kept the interval: 400 slow_down.",
+			before: refuse(http.StatusBadRequest, "slow_down", "Polling too quickly."),
+		},
+		{
+			Name: "expired_token", Endpoints: token, Reason: "The device code is over before its time: 400 expired_token.",
+			before: refuse(http.StatusBadRequest, "expired_token", "The device code has expired."),
+		},
+		{
+			Name: "device_denied", Endpoints: token, Reason: "The person declined, in the word that Microsoft has for it: 400 authorization_declined.",
+			before: refuse(http.StatusBadRequest, "authorization_declined", "The person declined."),
+		},
+		{
+			Name: "verification_url", Endpoints: device, Reason: "The page is under verification_url instead of verification_uri, as with Google.",
+			after: onSuccess(func(a *Answer) {
+				a.Body = bytes.ReplaceAll(a.Body, []byte("verification_uri"), []byte("verification_url"))
+			}),
+		},
+		{
+			Name: "verification_plain", Endpoints: device, Reason: "The page is at plain http on another machine: whoever sits between can show another one.",
+			after: member("verification_uri", `"http://device.example.com/"`),
+		},
+		{
+			Name: "verification_script", Endpoints: device, Reason: "The page that the person is to open is a script.",
+			after: member("verification_uri", `"javascript:alert(1)"`),
+		},
+		{
+			Name: "user_code_script", Endpoints: device, Reason: "The code that the person is to type moves the cursor of a terminal.",
+			after: member("user_code", `"\u001b[2JABCD"`),
+		},
+		{
+			Name: "device_bare", Endpoints: device, Reason: "The answer has neither expires_in, which it must have, nor interval, which it may.",
+			after: onSuccess(func(a *Answer) {
+				a.Body = edit(a.Body, func(m members) { delete(m, "expires_in"); delete(m, "interval") })
+			}),
+		},
+		{
+			Name: "device_forever", Endpoints: device, Reason: "The code lives for years, and may be polled without a pause.",
+			after: onSuccess(func(a *Answer) {
+				a.Body = edit(a.Body, func(m members) { m.replace("1e9", "expires_in"); m.replace("0", "interval") })
+			}),
 		},
 
 		// User info.

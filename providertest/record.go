@@ -17,6 +17,7 @@ const (
 	Consent    Endpoint = "consent" // the forms of the login and consent pages
 	Callback   Endpoint = "callback"
 	Token      Endpoint = "token"
+	Device     Endpoint = "device"   // the device authorization endpoint
 	Userinfo   Endpoint = "userinfo" // Atlassian's /me as well
 	Introspect Endpoint = "introspect"
 	Revoke     Endpoint = "revoke"
@@ -94,7 +95,7 @@ func Hash(secret string) string {
 // secretParam reports whether the history must not show a parameter's value.
 func secretParam(name string) bool {
 	switch name {
-	case "client_secret", "code", "code_verifier", "refresh_token", "access_token", "token",
+	case "client_secret", "code", "code_verifier", "device_code", "refresh_token", "access_token", "token",
 		"password", "state", "client_assertion", "assertion", "id_token", "tx":
 		return true
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // Server is an authorization server. It is an http.Handler with the paths
-// /authorize, /token, /userinfo, /introspect, /revoke and the two well-known
-// documents, and is safe for concurrent use.
+// /authorize, /token, /device_authorization, /device, /userinfo, /introspect,
+// /revoke and the two well-known documents, and is safe for concurrent use.
 type Server struct {
 	*Bench
 
@@ -27,6 +27,7 @@ type Server struct {
 	codes    *ledger.Codes
 	families *ledger.Families
 	access   *ledger.Tokens
+	devices  devices
 }
 
 // New returns a server. It panics if the configuration contradicts itself,
@@ -43,6 +44,7 @@ func New(c Config) *Server {
 		pending: ledger.NewBook[*asked](1000),
 		codes:   ledger.NewCodes(),
 		access:  ledger.NewTokens(),
+		devices: newDevices(),
 		families: &ledger.Families{
 			Rotate: !c.NoRotation, Leeway: c.Leeway, Successor: c.Successor,
 			Inactivity: c.Inactivity, Absolute: c.Absolute,
@@ -57,6 +59,9 @@ func New(c Config) *Server {
 	s.mux.Handle("POST /authorize/login", s.Handle(Consent, s.login))
 	s.mux.Handle("POST /authorize/consent", s.Handle(Consent, s.decide))
 	s.mux.Handle("/token", s.Handle(Token, s.token))
+	s.mux.Handle("/device_authorization", s.Handle(Device, s.authorizeDevice))
+	s.mux.Handle("GET /device", s.Handle(Consent, s.devicePage))
+	s.mux.Handle("POST /device", s.Handle(Consent, s.decideDevice))
 	s.mux.Handle("/userinfo", s.Handle(Userinfo, s.userinfo))
 	s.mux.Handle("/introspect", s.Handle(Introspect, s.introspect))
 	s.mux.Handle("/revoke", s.Handle(Revoke, s.revoke))
@@ -149,6 +154,17 @@ func (s *Server) Control() http.Handler {
 		}
 		s.RevokeUser(in.User)
 		return in, nil
+	}))
+	mux.HandleFunc("POST /control/device", Command(func(in struct {
+		UserCode string `json:"user_code"`
+		User     string `json:"user"`
+		Answer   string `json:"answer"`
+	},
+	) (any, error) {
+		if in.Answer != "approve" && in.Answer != "decline" {
+			return nil, fmt.Errorf("answer is %q, but it must be approve or decline", in.Answer)
+		}
+		return in, s.DecideDevice(in.UserCode, in.User, in.Answer == "approve")
 	}))
 	mux.HandleFunc("POST /control/drop-access", Command(func(struct{}) (any, error) {
 		return map[string]int{"dropped": s.DropAccessTokens()}, nil

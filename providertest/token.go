@@ -23,10 +23,12 @@ func (s *Server) token(c *Call) *Answer {
 		return s.redeem(c, client)
 	case "refresh_token":
 		return s.refresh(c, client)
+	case grantTypeDevice:
+		return s.poll(c, client)
 	case "":
 		return refused(c, http.StatusBadRequest, "invalid_request", "grant_type", "grant_type is missing.")
 	default:
-		return refused(c, http.StatusBadRequest, "unsupported_grant_type", "grant_type", "Only authorization_code and refresh_token are supported.")
+		return refused(c, http.StatusBadRequest, "unsupported_grant_type", "grant_type", "Only authorization_code, refresh_token and device_code are supported.")
 	}
 }
 

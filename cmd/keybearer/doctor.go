@@ -9,12 +9,41 @@ import (
 func doctorCommand(w world) *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Look for what is wrong, and say what to do",
-		Long: "Look for what is wrong, and say what to do. The engine is asked with the key in " + keyVariable + ".",
+		Long: "Look for what is wrong, and say what to do: with the vault on this machine, its key, your connections and logins; with\n" +
+			"--user also with that user's at the engine. `keybearer doctor atlassian` looks at a running engine's Atlassian providers.\n" +
+			"The engine is asked with the key in " + keyVariable + ". It ends with 1 if a problem was found.",
+		Args: noSuchCommand,
 	}
 	var engine engineFlags
+	var f homeFlags
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		f.engine = engine.url
+		report, err := examine(c.Context(), w, &f)
+		if err != nil {
+			return err
+		}
+		return writeReport(w, &report, f.json)
+	}
+	c.Flags().StringVar(&f.user, "user", "", "with --engine: whose connections (default: "+userVariable+")")
+	c.Flags().BoolVar(&f.json, "json", false, "write the findings as JSON")
 	engine.add(c)
 	c.AddCommand(doctorAtlassian(w, &engine))
 	return c
+}
+
+// writeReport writes what was found; a problem ends the command with 1.
+func writeReport(w world, report *doctor.Report, asJSON bool) error {
+	write := report.WriteText
+	if asJSON {
+		write = report.WriteJSON
+	}
+	if err := write(w.out); err != nil {
+		return err
+	}
+	if report.Verdict() == doctor.Problem {
+		return errSaid
+	}
+	return nil
 }
 
 func doctorAtlassian(w world, engine *engineFlags) *cobra.Command {
@@ -36,17 +65,7 @@ func doctorAtlassian(w world, engine *engineFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			write := report.WriteText
-			if asJSON {
-				write = report.WriteJSON
-			}
-			if err := write(w.out); err != nil {
-				return err
-			}
-			if report.Verdict() == doctor.Problem {
-				return errSaid
-			}
-			return nil
+			return writeReport(w, &report, asJSON)
 		},
 	}
 	c.Flags().StringVar(&wanted.Provider, "provider", "", "only this provider's id")

@@ -9,17 +9,20 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/internal/child"
 )
 
 // version is set by the linker.
 var version = "devel"
 
 func main() {
+	child.Enter() // becomes the program of an isolated run, if that is what this process was started for
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // who is tired of an orderly stop can end the process with a second signal
 	code := run(ctx, os.Args[1:], world{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv})
@@ -58,23 +61,30 @@ func run(ctx context.Context, args []string, w world) int {
 	root.SetErr(w.err)
 	root.SetArgs(args)
 	root.SetVersionTemplate("keybearer {{.Version}}\n")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w. See `%s --help`", err, c.CommandPath())}
 	})
 	root.AddCommand(
 		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), keysCommand(w),
 		providerCommand(w), connectionCommand(w), doctorCommand(w),
+		loginCommand(w), logoutCommand(w), listCommand(w), getCommand(w), exportCommand(w), inspectCommand(w), setDefaultCommand(w),
+		runCommand(w), proxyCommand(w), registerCommand(w), rekeyCommand(w), scanCommand(w), revokeCommand(w), removeCommand(w), whoamiCommand(w), logCommand(w),
 		backupCommand(w), restoreCommand(w), migrateCommand(w), versionCommand(w),
 	)
 	for _, group := range append(root.Commands(), root) {
-		if group.HasSubCommands() {
+		if group.HasSubCommands() && group.RunE == nil {
 			group.Args, group.RunE = noSuchCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
 		}
 	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	if code, ok := errors.AsType[exited](err); ok {
+		if others := err.Error(); others != code.Error() {
+			_, _ = fmt.Fprintf(w.err, "keybearer: %s\n", strings.TrimSuffix(others, "\n"+code.Error()))
+		}
+		return int(code)
 	}
 	if !errors.Is(err, errSaid) {
 		_, _ = fmt.Fprintf(w.err, "keybearer: %v\n", err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/keybearer/keybearer/internal/login"
 	"github.com/keybearer/keybearer/providertest/atlassiantest"
 )
 
@@ -23,6 +24,10 @@ const (
 
 // sandboxSecretVariable gives the sandbox app's secret; flags are seen by everybody on the machine.
 const sandboxSecretVariable = "KEYBEARER_SANDBOX_SECRET"
+
+// localSandboxSecret is the secret of the local Cloud's app, unless another one is chosen: it guards nothing, and so
+// `keybearer login sandbox` knows it.
+const localSandboxSecret = "local-sandbox-only"
 
 // fake is a local Atlassian, Cloud or Data Center.
 type fake interface {
@@ -49,7 +54,8 @@ func sandboxCommand(w world) *cobra.Command {
 		Long: "Run a local Atlassian: Cloud with its login and consent pages, token endpoint with rotating refresh tokens,\n" +
 			"accessible-resources, /me and some of the products' APIs; with --data-center one Jira, Confluence or\n" +
 			"Bitbucket Data Center; with --bitbucket Bitbucket Cloud. docs/sandbox.md is its manual.\n\n" +
-			"The secret of its app is taken from " + sandboxSecretVariable + ", or made up and printed.",
+			"The secret of its app is taken from " + sandboxSecretVariable + "; otherwise it is a well-known one for Cloud, which `keybearer login sandbox`\n" +
+			"uses, and made up for the others. It is printed then.",
 		RunE: func(c *cobra.Command, _ []string) error { return runSandbox(c.Context(), w, f) },
 	}
 	c.Flags().StringVar(&f.address, "listen", sandboxAddress, "the address to listen on")
@@ -101,6 +107,9 @@ func runSandbox(ctx context.Context, w world, f sandboxFlags) error {
 // fake makes the server that the flags ask for, with one app whose id and secret are returned too. The secret is
 // made up if there is none.
 func (f sandboxFlags) fake(secret string) (s fake, id, made string, err error) {
+	if secret == "" && f.product == "" && !f.bitbucket {
+		secret = localSandboxSecret
+	}
 	if secret == "" {
 		secret = rand.Text()
 	}
@@ -113,6 +122,7 @@ func (f sandboxFlags) fake(secret string) (s fake, id, made string, err error) {
 		if len(f.callbacks) > 0 {
 			app.Callbacks = f.callbacks
 		}
+		app.Callbacks = append(slices.Clone(app.Callbacks), login.Callback(login.DefaultPort))
 		service := atlassiantest.DefaultServiceAccount()
 		service.Secret = secret
 		cloud := atlassiantest.New(atlassiantest.Config{

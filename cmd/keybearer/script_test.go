@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 			"freeport": freeportCommand,
 			"healthy":  healthyCommand,
 			"answers":  answersCommand,
-			"get":      getCommand,
+			"get":      fetchCommand,
 			"secretof": secretofCommand,
 			"idof":     idofCommand,
 			"mode":     modeCommand,
@@ -95,7 +95,7 @@ func awaitAnswer(ts *testscript.TestScript, url string) {
 	}
 }
 
-func getCommand(ts *testscript.TestScript, neg bool, args []string) {
+func fetchCommand(ts *testscript.TestScript, neg bool, args []string) {
 	req, err := http.NewRequest(http.MethodGet, args[0], nil)
 	ts.Check(err)
 	if len(args) > 1 {

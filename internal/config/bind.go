@@ -10,12 +10,13 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/keybearer/keybearer/internal/yamlpos"
 	"github.com/keybearer/keybearer/oauth"
 )
 
 // binder reads a document into a [Config]. It goes on after a problem, so that all are found.
 type binder struct {
-	excerpts
+	yamlpos.Excerpts
 	*expander
 	problems Problems
 	places   map[string]place // by key path, with the keys of today
@@ -33,9 +34,9 @@ type place struct {
 	failed     bool       // the value was not usable
 }
 
-func newBinder(d *document, x *expander) *binder {
+func newBinder(d *yamlpos.Document, x *expander) *binder {
 	return &binder{
-		excerpts: excerpts{document: d, shown: map[*yaml.Node]bool{}, hidden: map[*yaml.Node]bool{}},
+		Excerpts: yamlpos.NewExcerpts(d),
 		expander: x,
 		places:   map[string]place{},
 		patterns: map[string]*regexp.Regexp{},
@@ -45,7 +46,7 @@ func newBinder(d *document, x *expander) *binder {
 }
 
 func (b *binder) fail(n *yaml.Node, path, message string) {
-	b.problems = append(b.problems, Problem{Position: b.at(n), Path: path, Message: message})
+	b.problems = append(b.problems, Problem{Position: b.At(n), Path: path, Message: message})
 }
 
 // refuse reports a value that is not usable, and remembers it: what follows from it is not reported.
@@ -57,13 +58,13 @@ func (b *binder) refuse(n *yaml.Node, path, message string) {
 }
 
 func (b *binder) warn(n *yaml.Node, path, message string) {
-	b.problems = append(b.problems, Problem{Position: b.at(n), Path: path, Message: message, Warning: true})
+	b.problems = append(b.problems, Problem{Position: b.At(n), Path: path, Message: message, Warning: true})
 }
 
 // bind reads a node into a variable whose defaults are already set. Null leaves it as it is.
 func (b *binder) bind(n *yaml.Node, path string, v reflect.Value, r rules) {
-	n = resolve(n)
-	if null(n) {
+	n = yamlpos.Resolve(n)
+	if yamlpos.Null(n) {
 		return
 	}
 	if v.Kind() == reflect.Pointer {
@@ -114,12 +115,12 @@ func (b *binder) mapping(n *yaml.Node, path string, v reflect.Value) {
 			b.unknown(e, path, v.Type(), names)
 			continue
 		}
-		b.places[join(path, e.name)] = place{key: e.key, value: resolve(e.value)}
-		b.bind(e.value, join(path, e.name), v.FieldByIndex(known[i].index), known[i].rules)
+		b.places[yamlpos.Join(path, e.name)] = place{key: e.key, value: yamlpos.Resolve(e.value)}
+		b.bind(e.value, yamlpos.Join(path, e.name), v.FieldByIndex(known[i].index), known[i].rules)
 	}
 	for _, f := range known {
 		if f.rules.required {
-			b.require(n, join(path, f.name), v.FieldByIndex(f.index), entries)
+			b.require(n, yamlpos.Join(path, f.name), v.FieldByIndex(f.index), entries)
 		}
 	}
 }
@@ -128,7 +129,7 @@ func (b *binder) mapping(n *yaml.Node, path string, v reflect.Value) {
 func (b *binder) require(n *yaml.Node, path string, v reflect.Value, entries []entry) {
 	p := b.places[path]
 	switch {
-	case p.value == nil || null(p.value):
+	case p.value == nil || yamlpos.Null(p.value):
 		b.refuse(n, path, "this key is required"+b.onlySeen(entries))
 	case p.failed || b.quiet || v.Type() == secretType() || !v.IsZero() || len(p.refs) == 0:
 	default:
@@ -140,15 +141,15 @@ func (b *binder) require(n *yaml.Node, path string, v reflect.Value, entries []e
 // so only what looks like a slip is an error there.
 func (b *binder) unknown(e entry, path string, t reflect.Type, names []string) {
 	if t == reflect.TypeFor[Config]() {
-		switch near := nearest(e.name, names); {
+		switch near := yamlpos.Nearest(e.name, names); {
 		case strings.HasPrefix(e.name, "x-"): // a shelf for anchors, as in other YAML formats
 			return
 		case near == "":
-			b.warn(e.key, key(e.path), notOurs)
+			b.warn(e.key, yamlpos.Key(e.path), notOurs)
 			return
 		}
 	}
-	b.fail(e.key, join(path, e.path), "unknown key"+choices(e.name, names))
+	b.fail(e.key, yamlpos.Join(path, e.path), "unknown key"+yamlpos.Choices(e.name, names))
 }
 
 // open reads a map whose keys are free.
@@ -160,12 +161,12 @@ func (b *binder) open(n *yaml.Node, path string, v reflect.Value) {
 	entries := b.entries(n, path)
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(entries)))
 	for _, e := range entries {
-		at := join(path, e.name)
-		value := resolve(e.value)
+		at := yamlpos.Join(path, e.name)
+		value := yamlpos.Resolve(e.value)
 		b.places[at] = place{key: e.key, value: value}
 		item := reflect.New(v.Type().Elem()).Elem()
 		if sensitive(path, e.name) && !b.template(value.Value) {
-			b.hidden[value] = true
+			b.Hidden[value] = true
 		}
 		b.bind(value, at, item, rules{maxLength: maxText, maxItems: maxEntries})
 		v.SetMapIndex(reflect.ValueOf(e.name).Convert(v.Type().Key()), item)
@@ -185,9 +186,9 @@ func (b *binder) list(n *yaml.Node, path string, v reflect.Value, r rules) {
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		item = resolve(item)
+		item = yamlpos.Resolve(item)
 		b.places[at] = place{value: item}
-		if null(item) {
+		if yamlpos.Null(item) {
 			b.refuse(item, at, "this entry is empty; fill it in or remove it")
 			continue
 		}
@@ -199,10 +200,10 @@ func (b *binder) list(n *yaml.Node, path string, v reflect.Value, r rules) {
 // disabled reports whether a provider entry says enabled: false.
 func (b *binder) disabled(entries []entry) bool {
 	for _, e := range entries {
-		if e.name != "enabled" || kind(e.value) != yaml.ScalarNode {
+		if e.name != "enabled" || yamlpos.Resolve(e.value).Kind != yaml.ScalarNode {
 			continue
 		}
-		on, err := parseBool(b.expand(resolve(e.value).Value).asBool().text)
+		on, err := parseBool(b.expand(yamlpos.Resolve(e.value).Value).asBool().text)
 		return err == nil && !on
 	}
 	return false
@@ -221,7 +222,7 @@ func (b *binder) onlySeen(entries []entry) string {
 }
 
 func (b *binder) mismatch(n *yaml.Node, path, wanted string) {
-	message := fmt.Sprintf("expected %s, found %s", wanted, kindName(n))
+	message := fmt.Sprintf("expected %s, found %s", wanted, yamlpos.KindName(n))
 	if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0 && len(n.Content) > 0 && n.Content[0].Kind == yaml.MappingNode {
 		message += `; a value that begins with {{ needs quotes: "{{client_id}}"`
 	}

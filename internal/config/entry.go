@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/keybearer/keybearer/internal/yamlpos"
 )
 
 // entry is one key of a mapping, after merges and older spellings.
@@ -27,11 +29,11 @@ func (b *binder) entries(n *yaml.Node, path string) []entry {
 		switch {
 		case k.ShortTag() == "!!merge":
 			merged = append(merged, b.merge(value, path)...)
-		case resolve(k).Kind != yaml.ScalarNode:
+		case yamlpos.Resolve(k).Kind != yaml.ScalarNode:
 			b.fail(k, path, "a key must be a single text; a value that begins with {{ needs quotes around it")
 		default:
-			name := resolve(k).Value
-			own = append(own, entry{name: name, path: key(name), key: k, value: value})
+			name := yamlpos.Resolve(k).Value
+			own = append(own, entry{name: name, path: yamlpos.Key(name), key: k, value: value})
 		}
 	}
 	for _, e := range merged {
@@ -43,13 +45,13 @@ func (b *binder) entries(n *yaml.Node, path string) []entry {
 }
 
 func (b *binder) merge(n *yaml.Node, path string) []entry {
-	switch n = resolve(n); n.Kind {
+	switch n = yamlpos.Resolve(n); n.Kind {
 	case yaml.MappingNode:
 		return b.entries(n, path)
 	case yaml.SequenceNode:
 		var out []entry
 		for _, item := range n.Content {
-			if item = resolve(item); item.Kind == yaml.MappingNode {
+			if item = yamlpos.Resolve(item); item.Kind == yaml.MappingNode {
 				out = append(out, b.entries(item, path)...)
 			}
 		}

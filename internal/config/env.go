@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/joho/godotenv"
+
+	"github.com/keybearer/keybearer/internal/yamlpos"
 )
 
 // maxEnvFile bounds an environment file.
@@ -43,7 +45,7 @@ func (s Source) environment() (environment, *Problem) {
 			return env, nil
 		}
 	}
-	data, err := readBounded(path, maxEnvFile)
+	data, err := yamlpos.ReadFile(path, maxEnvFile)
 	if err != nil {
 		return env, &Problem{Position: Position{File: shown}, Message: "the environment file " + err.Error()}
 	}

@@ -3,11 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/keybearer/keybearer/internal/yamlpos"
 )
 
 // maxExpanded bounds a value after expansion, and so a file that ${file:PATH} names.
@@ -123,40 +124,14 @@ func (e *expander) readValue(path string) (string, error) {
 	}
 	info, err := os.Stat(real)
 	if err != nil {
-		return "", fmt.Errorf("the file %q cannot be read: %w", path, reason(err))
+		return "", fmt.Errorf("the file %q cannot be read: %w", path, yamlpos.Reason(err))
 	}
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%q is not a regular file", path)
 	}
-	data, err := readBounded(real, maxExpanded)
+	data, err := yamlpos.ReadFile(real, maxExpanded)
 	if err != nil {
 		return "", fmt.Errorf("the file %q %w", path, err)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
-}
-
-// readBounded reads a whole file of at most limit bytes. Its errors go on after the file's name.
-func readBounded(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", reason(err))
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", reason(err))
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("is larger than %d KB", limit>>10)
-	}
-	return data, nil
-}
-
-// reason is the part of a file error that does not repeat the path.
-func reason(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }

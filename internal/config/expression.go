@@ -5,6 +5,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/keybearer/keybearer/internal/yamlpos"
 	"github.com/keybearer/keybearer/oauth"
 )
 
@@ -21,10 +22,10 @@ func (b *binder) expression(n *yaml.Node, path string, into *oauth.Expr) {
 		at := path
 		if n.Kind == yaml.SequenceNode {
 			at = fmt.Sprintf("%s[%d]", path, i)
-			b.places[at] = place{value: resolve(item)}
+			b.places[at] = place{value: yamlpos.Resolve(item)}
 		}
 		var text string
-		if b.text(resolve(item), at, &text); text != "" {
+		if b.text(yamlpos.Resolve(item), at, &text); text != "" {
 			texts = append(texts, text)
 		}
 		expanded = expanded || len(b.places[at].refs) > 0

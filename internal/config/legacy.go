@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/keybearer/keybearer/internal/yamlpos"
 	"github.com/keybearer/keybearer/oauth"
 )
 
@@ -76,11 +77,11 @@ func (b *binder) modernize(at string, t reflect.Type, entries []entry) []entry {
 	for _, e := range entries {
 		switch {
 		case d.ignored[e.name] != "":
-			b.warn(e.key, join(at, e.path), d.ignored[e.name])
-		case d.lifted != "" && e.name == d.lifted && kind(e.value) == yaml.MappingNode:
-			b.warn(e.key, join(at, e.path), fmt.Sprintf("this is an older form; write the keys below %s directly below %s", e.name, at))
-			for _, inner := range b.entries(e.value, join(at, e.path)) {
-				inner.path = join(e.path, inner.path)
+			b.warn(e.key, yamlpos.Join(at, e.path), d.ignored[e.name])
+		case d.lifted != "" && e.name == d.lifted && yamlpos.Resolve(e.value).Kind == yaml.MappingNode:
+			b.warn(e.key, yamlpos.Join(at, e.path), fmt.Sprintf("this is an older form; write the keys below %s directly below %s", e.name, at))
+			for _, inner := range b.entries(e.value, yamlpos.Join(at, e.path)) {
+				inner.path = yamlpos.Join(e.path, inner.path)
 				out = b.add(out, at, inner)
 			}
 		case d.renamed[e.name] != "":
@@ -98,7 +99,7 @@ func (b *binder) modernize(at string, t reflect.Type, entries []entry) []entry {
 }
 
 func (b *binder) older(at string, e entry, today string) {
-	b.warn(e.key, join(at, e.path), fmt.Sprintf("this is an older spelling of %s", today))
+	b.warn(e.key, yamlpos.Join(at, e.path), fmt.Sprintf("this is an older spelling of %s", today))
 }
 
 func (b *binder) add(entries []entry, at string, e entry) []entry {
@@ -107,7 +108,7 @@ func (b *binder) add(entries []entry, at string, e entry) []entry {
 			continue
 		}
 		if before.path != e.path { // the same key twice was reported when the file was parsed
-			b.fail(e.key, join(at, e.path), fmt.Sprintf("%s and %s mean the same; keep one", before.path, e.path))
+			b.fail(e.key, yamlpos.Join(at, e.path), fmt.Sprintf("%s and %s mean the same; keep one", before.path, e.path))
 		}
 		return entries
 	}
@@ -129,13 +130,13 @@ func (b *binder) nest(out, all []entry, at string, e entry, today string) []entr
 		}
 		out, i = append(out, all[j]), len(out)
 	}
-	box := *resolve(out[i].value)
+	box := *yamlpos.Resolve(out[i].value)
 	if box.Kind != yaml.MappingNode {
 		return out // the value is reported where it is read
 	}
-	for _, o := range b.entries(&box, join(at, outer)) {
+	for _, o := range b.entries(&box, yamlpos.Join(at, outer)) {
 		if o.name == inner {
-			b.fail(e.key, join(at, e.path), fmt.Sprintf("%s and %s mean the same; keep one", today, e.path))
+			b.fail(e.key, yamlpos.Join(at, e.path), fmt.Sprintf("%s and %s mean the same; keep one", today, e.path))
 			return out
 		}
 	}

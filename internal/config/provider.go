@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/keybearer/keybearer/internal/yamlpos"
 	"github.com/keybearer/keybearer/oauth"
 )
 
@@ -16,7 +17,7 @@ func (c *checker) providers() {
 		p := &c.cfg.Auth.Providers[i]
 		at := []string{"auth", "providers", strconv.Itoa(i)}
 		if here, _, ok := c.where(at); ok {
-			p.Position = c.at(here.value)
+			p.Position = c.At(here.value)
 		}
 		if before, ok := first[p.ID]; ok && p.ID != "" {
 			there := c.cfg.Auth.Providers[before].Position
@@ -88,12 +89,12 @@ func (c *checker) types(written string) string {
 		return ""
 	}
 	if len(names) > 40 {
-		if near := nearest(written, names); near != "" {
+		if near := yamlpos.Nearest(written, names); near != "" {
 			return fmt.Sprintf("; did you mean %q?", near)
 		}
 		names = append(names[:40], "…")
 	}
-	return choices(written, names)
+	return yamlpos.Choices(written, names)
 }
 
 func (c *checker) failed(elements []string) bool {
@@ -112,7 +113,7 @@ func (c *checker) definition(p *Provider, at []string) {
 		}
 		if found.Path[0] == "product" && p.Product != "" && len(p.Definition.Products) > 0 {
 			products := slices.Sorted(maps.Keys(p.Definition.Products))
-			found.Message = c.shownAs(p.Product, elements...) + " is not a product of " + p.ProviderID + choices(p.Product, products)
+			found.Message = c.shownAs(p.Product, elements...) + " is not a product of " + p.ProviderID + yamlpos.Choices(p.Product, products)
 		}
 		if found.Warning && p.ProviderID != "" && !c.written(elements...) || c.failedWithin(elements) {
 			continue
@@ -146,7 +147,7 @@ func (c *checker) withoutExpanded(message string, elements []string) string {
 	case exact && len(at.refs) > 0 && c.expand(at.value.Value).text == "":
 		return message
 	case exact && len(at.refs) > 0:
-		message = "the value of " + quoted(strings.Join(at.refs, "")) + " is not allowed here"
+		message = "the value of " + yamlpos.Quoted(strings.Join(at.refs, "")) + " is not allowed here"
 		if last := elements[len(elements)-1]; last == "endpoint" || last == "issuer" || last == "server_url" {
 			message += "; allowed: an absolute https URL without user info and fragment (http for this machine only, or with api.development: true)"
 		}
@@ -162,7 +163,7 @@ func (c *checker) withoutExpanded(message string, elements []string) string {
 
 func (c *checker) client(p *Provider, at []string) {
 	switch {
-	case p.ClientID != "":
+	case p.ClientID != "", p.Overrides != nil && p.ProviderID == "" && p.Overrides.KeysOnly():
 	case p.ProviderID != "" && !c.written(append(at, "client_id")...) && !c.written(append(at, "client_secret")...):
 		c.doubt("there is no client_id, so nobody can consent here; only tokens and service accounts can be stored", at...)
 	default:

@@ -6,34 +6,47 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/keybearer/keybearer/internal/yamlpos"
 )
 
 // read makes a configuration of a text; no text makes the defaults.
 func (s Source) read(name string, data []byte, env environment) (*Config, Problems) {
 	cfg := &Config{File: name, EnvFile: env.path, lookup: env.lookup}
 	setDefaults(reflect.ValueOf(cfg).Elem())
-	d, problems := parse(name, data)
-	if d.root == nil && problems.Failed() {
-		return nil, problems.sorted()
+	d, problems := yamlpos.Parse(name, data)
+	if d.Root == nil && problems.Failed() {
+		return nil, quoteExpansions(problems, data).Sorted()
 	}
 	b := newBinder(d, newExpander(env.lookup, s.inDir(filepath.Dir(name))))
 	b.problems = problems
-	if d.root != nil {
-		b.bind(d.root, "", reflect.ValueOf(cfg).Elem(), rules{})
+	if d.Root != nil {
+		b.bind(d.Root, "", reflect.ValueOf(cfg).Elem(), rules{})
 	}
 	c := checker{binder: b, source: s, cfg: cfg}
 	c.api()
 	c.auth()
 	c.security()
 	c.storage()
-	problems = b.problems.sorted()
+	problems = b.problems.Sorted()
 	for i, p := range problems {
-		problems[i].Excerpt = b.line(p.Position)
+		problems[i].Excerpt = b.Line(p.Position)
 	}
 	if problems.Failed() {
 		return nil, problems
 	}
 	return cfg, problems
+}
+
+// quoteExpansions says what is most often wrong in a line with an expansion that is not YAML.
+func quoteExpansions(problems Problems, data []byte) Problems {
+	lines := strings.Split(string(data), "\n")
+	for i, p := range problems {
+		if p.Line > 0 && (strings.Contains(lines[p.Line-1], "${env: ") || strings.Contains(lines[p.Line-1], "${file: ")) {
+			problems[i].Message += "; an expansion with a blank needs quotes around it"
+		}
+	}
+	return problems
 }
 
 // checker looks at what one value alone does not show, once all are read.
@@ -47,7 +60,7 @@ type checker struct {
 // numbers lead into lists.
 func (b *binder) where(elements []string) (at place, path string, exact bool) {
 	for _, element := range elements {
-		next := join(path, element)
+		next := yamlpos.Join(path, element)
 		if _, err := strconv.Atoi(element); err == nil {
 			if _, ok := b.places[next]; !ok {
 				next = fmt.Sprintf("%s[%s]", path, element)
@@ -88,9 +101,9 @@ func (c *checker) report(message string, warning bool, elements ...string) {
 	if !exact && at.key != nil {
 		n = at.key
 	}
-	p := Problem{Position: Position{File: c.name}, Path: pathOf(elements), Message: message, Warning: warning}
+	p := Problem{Position: Position{File: c.Name}, Path: pathOf(elements), Message: message, Warning: warning}
 	if n != nil {
-		p.Position = c.at(n)
+		p.Position = c.At(n)
 	}
 	if exact && !warning {
 		p.Message += c.because(at)
@@ -105,9 +118,9 @@ func (c *checker) doubt(message string, elements ...string) { c.report(message, 
 // shownAs is how a message calls a value of the file.
 func (c *checker) shownAs(value string, elements ...string) string {
 	if at, _, exact := c.where(elements); exact && len(at.refs) > 0 {
-		return "the value of " + quoted(strings.Join(at.refs, ""))
+		return "the value of " + yamlpos.Quoted(strings.Join(at.refs, ""))
 	}
-	return quoted(value)
+	return yamlpos.Quoted(value)
 }
 
 // written reports whether the file itself has this key.
@@ -123,7 +136,7 @@ func pathOf(elements []string) string {
 			path += "[" + e + "]"
 			continue
 		}
-		path = join(path, key(e))
+		path = yamlpos.Join(path, yamlpos.Key(e))
 	}
 	return path
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/keybearer/keybearer/internal/yamlpos"
 	"github.com/keybearer/keybearer/secret"
 )
 
@@ -55,7 +56,7 @@ func (b *binder) scalar(n *yaml.Node, path string, v reflect.Value, r rules) {
 
 // text reads one text without rules of its own.
 func (b *binder) text(n *yaml.Node, path string, into *string) {
-	if null(n) {
+	if yamlpos.Null(n) {
 		return
 	}
 	b.scalar(n, path, reflect.ValueOf(into).Elem(), rules{maxLength: maxText})
@@ -65,13 +66,13 @@ func (b *binder) text(n *yaml.Node, path string, into *string) {
 func (b *binder) show(n *yaml.Node, path string, v reflect.Value, x expanded) {
 	switch {
 	case x.whole(n.Value): // names a variable or a file, which is no secret
-		b.shown[n] = true
+		b.Shown[n] = true
 	case v.Type() == secretType():
-		b.hidden[n] = true
+		b.Hidden[n] = true
 	case strings.HasSuffix(path, ".auth_header_value_format") && !b.template(n.Value):
-		b.hidden[n] = true
+		b.Hidden[n] = true
 	default:
-		b.shown[n] = true
+		b.Shown[n] = true
 	}
 }
 
@@ -87,7 +88,7 @@ func (b *binder) check(text string, v reflect.Value, r rules) string {
 	length := utf8.RuneCountInString(text)
 	switch {
 	case len(r.enum) > 0 && !slices.Contains(r.enum, text):
-		return "is not known" + choices(text, r.enum)
+		return "is not known" + yamlpos.Choices(text, r.enum)
 	case length < r.minLength:
 		return "is empty; a value is needed"
 	case length > r.maxLength:
@@ -118,11 +119,11 @@ func alphabet(pattern string) string {
 func (b *binder) found(n *yaml.Node, v reflect.Value, x expanded) string {
 	switch {
 	case len(x.refs) > 0:
-		return "the value of " + quoted(strings.Join(x.refs, ""))
-	case v.Type() == secretType() || b.hidden[n]:
+		return "the value of " + yamlpos.Quoted(strings.Join(x.refs, ""))
+	case v.Type() == secretType() || b.Hidden[n]:
 		return "the value"
 	}
-	return quoted(n.Value)
+	return yamlpos.Quoted(n.Value)
 }
 
 // because names the variables that are not set: most often they are the reason.

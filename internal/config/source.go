@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/keybearer/keybearer/internal/yamlpos"
 	"github.com/keybearer/keybearer/oauth"
 )
 
@@ -46,7 +47,7 @@ func Load(s Source) (*Config, Problems) {
 	if path == "" {
 		return s.read("", nil, env)
 	}
-	data, err := readBounded(path, maxFile)
+	data, err := yamlpos.ReadFile(path, maxFile)
 	if err != nil {
 		return nil, Problems{{Position: Position{File: shown}, Message: "the file " + err.Error()}}
 	}

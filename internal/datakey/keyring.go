@@ -105,6 +105,14 @@ func (k *Keyring) Reload(ctx context.Context) error {
 	}
 }
 
+// Learn takes a new root key, with which the data keys are sealed now, and reads them.
+func (k *Keyring) Learn(ctx context.Context, root seal.Key) error {
+	if err := k.roots.Add(root); err != nil {
+		return err
+	}
+	return k.Reload(ctx)
+}
+
 // load adds what is new, in its turn.
 func (k *Keyring) load(ctx context.Context) error {
 	k.loaded = time.Now()

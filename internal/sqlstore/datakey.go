@@ -1,9 +1,11 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/seal"
@@ -15,6 +17,9 @@ const (
 	dataKeyInsert = `INSERT INTO data_keys (number, sealed_key, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 
 	dataKeyRewrap = `UPDATE data_keys SET sealed_key = $3 WHERE number = $1 AND sealed_key = $2`
+
+	dataKeyPut = `INSERT INTO data_keys (number, sealed_key, created_at) VALUES ($1, $2, $3)
+		ON CONFLICT (number) DO UPDATE SET sealed_key = excluded.sealed_key`
 
 	// The highest stays, whatever is asked: its number must not come again.
 	dataKeyDelete = `DELETE FROM data_keys WHERE number = $1 AND number < (SELECT max(number) FROM data_keys)`
@@ -31,12 +36,14 @@ const (
 
 // DataKeys lists the data keys by number, the default last.
 func (db *DB) DataKeys(ctx context.Context) ([]seal.DataKey, error) {
-	keys, err := all(ctx, db.lists, func(row scanner) (seal.DataKey, error) {
-		var k seal.DataKey
-		err := row.Scan(&k.Number, blobOf(&k.Sealed), timeColumn{&k.CreatedAt})
-		return k, err
-	}, dataKeys)
+	keys, err := all(ctx, db.lists, scanDataKey, dataKeys)
 	return keys, db.failure("reading the data keys", err)
+}
+
+func scanDataKey(row scanner) (seal.DataKey, error) {
+	var k seal.DataKey
+	err := row.Scan(&k.Number, blobOf(&k.Sealed), timeColumn{&k.CreatedAt})
+	return k, err
 }
 
 // CreateDataKey stores a data key, and reports whether it did: of two that have the same number the
@@ -51,6 +58,33 @@ func (db *DB) CreateDataKey(ctx context.Context, k seal.DataKey) (bool, error) {
 func (db *DB) RewrapDataKey(ctx context.Context, number int64, from, to seal.Value) error {
 	_, err := db.write.exec(ctx, dataKeyRewrap, number, blob(from), blob(to))
 	return db.failure(fmt.Sprintf("sealing data key %d with another root key", number), err)
+}
+
+// ReplaceDataKeys stores, all at once, data keys in place of those that were read: the same ones as sealed with
+// another root key, and new ones. If the stored ones are others than those that were read, nothing is done:
+// Conflict.
+func (db *DB) ReplaceDataKeys(ctx context.Context, read, replaced []seal.DataKey) error {
+	err := db.write.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, dataKeys)
+		if err != nil {
+			return err
+		}
+		stored, err := collect(rows, scanDataKey)
+		if err != nil {
+			return err
+		}
+		same := func(a, b seal.DataKey) bool { return a.Number == b.Number && bytes.Equal(a.Sealed, b.Sealed) }
+		if !slices.EqualFunc(stored, read, same) {
+			return keybearer.Errorf(keybearer.Conflict, "somebody else has changed the data keys meanwhile")
+		}
+		for _, k := range replaced {
+			if _, err := tx.ExecContext(ctx, dataKeyPut, k.Number, blob(k.Sealed), micros(k.CreatedAt)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return db.failure("sealing the data keys with another root key", err)
 }
 
 // DeleteDataKey forgets a data key. What is sealed with it can never be opened again. The default is

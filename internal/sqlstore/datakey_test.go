@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,12 +51,29 @@ func dataKeys(t *testing.T, cfg sqlstore.Config) {
 	want[1].Sealed = seal.Value("tenth again")
 	list(want)
 
-	for _, number := range []int64{2, 2, 10} { // the highest stays
+	wrapped := []seal.DataKey{{Number: 2, Sealed: seal.Value("by another"), CreatedAt: noon()}, {Number: 10, Sealed: seal.Value("by another"), CreatedAt: noon()}}
+	wrapped = append(wrapped, seal.DataKey{Number: 11, Sealed: seal.Value("new"), CreatedAt: noon()})
+	for _, read := range [][]seal.DataKey{nil, want[:1], {want[0], rival}, wrapped} {
+		if err := db.ReplaceDataKeys(ctx, read, wrapped); !errors.Is(err, keybearer.Conflict) {
+			t.Errorf("replacing others than there are: got %v, want a conflict", err)
+		}
+	}
+	list(want)
+	if err := db.ReplaceDataKeys(ctx, want, wrapped); err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		wrapped[i].CreatedAt = want[i].CreatedAt // that of the first storing stays
+	}
+	want = wrapped
+	list(want)
+
+	for _, number := range []int64{2, 10, 2, 11} { // the highest stays
 		if err := db.DeleteDataKey(ctx, number); err != nil {
 			t.Fatal(err)
 		}
 	}
-	list(want[1:])
+	list(want[2:])
 }
 
 func TestWaitingUnderCountsFlowsAndAttempts(t *testing.T) { waitingUnder(t, sqlstore.Config{}) }

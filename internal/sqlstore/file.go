@@ -48,7 +48,7 @@ func prepareFolder(file string) error {
 // lockFile keeps other engines away. The lock is the operating system's and ends with the process,
 // however it ends; the file stays.
 func lockFile(path string) (*flock.Flock, error) {
-	lock := flock.New(path+".lock", flock.SetPermissions(ownerOnly))
+	lock := lockOf(path)
 	ok, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("locking the database: %w", err)
@@ -58,6 +58,10 @@ func lockFile(path string) (*flock.Flock, error) {
 			"another engine is using the database %s: stop that one first, or give this one a data folder of its own", path)
 	}
 	return lock, tighten(path + ".lock")
+}
+
+func lockOf(path string) *flock.Flock {
+	return flock.New(path+".lock", flock.SetPermissions(ownerOnly))
 }
 
 // prepareFile makes the file for its owner only before SQLite sees it, since SQLite gives its WAL and

@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -19,6 +22,9 @@ const (
 	versionTable = "schema_version"
 	// latestSchema is the number of the last file in migrations.
 	latestSchema = 7
+	// migrateWait is how long one waits for another that migrates, and migratePause how often one looks.
+	migrateWait  = 30 * time.Second
+	migratePause = 5 * time.Millisecond
 )
 
 // migrate brings the schema to latestSchema. Migrations only go forward; each is one transaction.
@@ -47,6 +53,31 @@ func migrate(ctx context.Context, db *sql.DB, d *dialect, name string) error {
 		return fmt.Errorf("migrating the schema from version %d to %d: %w", version, latestSchema, err)
 	}
 	return nil
+}
+
+// migrateAmongOthers is for a file that other processes may open at this moment, too: one of them makes or
+// migrates it, and the others wait. Where there is nothing to do nobody waits.
+func (db *DB) migrateAmongOthers(ctx context.Context, cfg Config) (err error) {
+	info, err := os.Stat(cfg.Path)
+	if err != nil {
+		return fmt.Errorf("looking at the file: %w", err)
+	}
+	if info.Size() > 0 { // else not even the first look is for two: it makes a database of the file
+		if version, err := schemaVersion(ctx, db.lists.DB, db.dialect, cfg.Path); err != nil || version == latestSchema {
+			return err
+		}
+	}
+	waiting, cancel := context.WithTimeout(ctx, migrateWait)
+	defer cancel()
+	lock := lockOf(cfg.Path)
+	if _, err := lock.TryLockContext(waiting, migratePause); err != nil {
+		if ctx.Err() == nil && waiting.Err() != nil {
+			return keybearer.Errorf(keybearer.Conflict, "another program has made or migrated the database %s for %v: end that one first", cfg.Path, migrateWait)
+		}
+		return fmt.Errorf("locking the database: %w", err)
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	return migrate(ctx, db.write.DB, db.dialect, cfg.Path)
 }
 
 func newerSchema(path string, version int64) error {

@@ -22,6 +22,9 @@ type Config struct {
 	// Exclusive keeps every other Exclusive DB away from the file while this one is open, by a lock
 	// on the file "<Path>.lock". An engine sets it; with it rows are also kept in memory for reading.
 	Exclusive bool
+	// Lean is for a process that lives for one question: connections are as few as can be, and are opened when
+	// they are needed, since opening them is most of what it would wait for.
+	Lean bool
 	// ReadOnly opens a database that is there, also beside the engine that runs on it, to look at it:
 	// nothing is made, migrated or changed, and what would write fails.
 	ReadOnly bool
@@ -136,22 +139,36 @@ func (db *DB) openToWrite(ctx context.Context, cfg Config) error {
 		return err
 	}
 	db.write.group = new(group)
-	if err := migrate(ctx, db.write.DB, db.dialect, cfg.Path); err != nil {
-		return err
-	}
 	if db.lists, err = openSQLite(cfg.Path, busy, listReaders, reading); err != nil {
 		return err
 	}
-	connector, err := connectSQLite(cfg.Path, busy, reading)
+	if cfg.Exclusive {
+		err = migrate(ctx, db.write.DB, db.dialect, cfg.Path)
+	} else {
+		err = db.migrateAmongOthers(ctx, cfg)
+	}
 	if err != nil {
 		return err
 	}
-	db.points = newPoints(connector, pointReaders)
+	if db.points, err = db.pointReader(cfg); err != nil {
+		return err
+	}
 	if err := db.Ping(ctx); err != nil {
 		return err
 	}
 	db.caches = newCaches(cfg)
 	return nil
+}
+
+func (db *DB) pointReader(cfg Config) (pointReader, error) {
+	if cfg.Lean {
+		return db.lists, nil
+	}
+	connector, err := connectSQLite(cfg.Path, cfg.busy(), reading)
+	if err != nil {
+		return nil, err
+	}
+	return newPoints(connector, pointReaders), nil
 }
 
 // Name is what messages call the database: its file, or its name and server.

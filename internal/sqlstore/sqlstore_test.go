@@ -45,6 +45,13 @@ func TestSharedSQLitePasses(t *testing.T) {
 	})
 }
 
+func TestLeanSQLitePasses(t *testing.T) {
+	t.Parallel() // it waits for the disk most of the time
+	storetest.Run(t, func(t *testing.T) storetest.Stores {
+		return replicas(t, sqlstore.Config{Path: filepath.Join(t.TempDir(), "keybearer.db"), Lean: true})
+	})
+}
+
 // replicas opens a database twice.
 func replicas(t *testing.T, cfg sqlstore.Config) storetest.Stores {
 	t.Helper()

@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/keybearer/keybearer"
@@ -108,20 +110,43 @@ func (v *Vault) fetch(ctx context.Context, e entry) (rootKey, error) {
 	return v.fileKey(e.ID)
 }
 
-// store puts a root key where it is to be kept, and gives what to note about it.
-func (v *Vault) store(ctx context.Context, k rootKey, in Custody) (entry, error) {
+// keep puts a root key where it is to be kept, and notes that beside what is in the note. The note comes first: a key that
+// nobody knows of would stay in a keyring for ever.
+func (v *Vault) keep(ctx context.Context, n note, k rootKey, in Custody) error {
 	e := entry{ID: k.id, Custody: in}
+	if in == Passphrase {
+		var err error
+		if e.Sealed, err = v.sealedByPassphrase(ctx, k); err != nil {
+			return err
+		}
+	}
+	if err := v.writeNote(append(slices.Clip(n.Keys), e)); err != nil {
+		return err
+	}
+	v.cfg.step(stepNoted)
+	if err := v.put(ctx, k, in); err != nil {
+		return errors.Join(err, v.takeBack(n))
+	}
+	v.cfg.step(stepStored)
+	return nil
+}
+
+func (v *Vault) put(ctx context.Context, k rootKey, in Custody) error {
 	switch in {
 	case Keyring:
-		return e, v.putKeychainKey(ctx, k)
-	case Passphrase:
-		var err error
-		e.Sealed, err = v.sealedByPassphrase(ctx, k)
-		return e, err
-	case Environment: // it is there
-		return e, nil
+		return v.putKeychainKey(ctx, k)
+	case File:
+		return v.putFileKey(k)
 	}
-	return e, v.putFileKey(k)
+	return nil // it is in the note, or with the person
+}
+
+// takeBack makes the note what it was.
+func (v *Vault) takeBack(n note) error {
+	if len(n.Keys) > 0 {
+		return v.writeNote(n.Keys)
+	}
+	return os.Remove(v.path(noteFile))
 }
 
 // forget removes a root key from where it was kept. One that is gone is forgotten.

@@ -182,3 +182,6 @@ func (v *Vault) syncFolder() error {
 func away(doing string, err error) error {
 	return &keybearer.Error{Kind: keybearer.Unavailable, Op: doing, Err: fmt.Errorf("check the disk's space, and the owner and the permissions there (%w)", err)}
 }
+
+// Folder tells where the person's vault is, without opening it: $KEYBEARER_HOME, or the platform's place for data.
+func Folder(env func(name string) (string, bool)) (string, error) { return folder(Config{Env: env}) }

@@ -65,22 +65,33 @@ func (v *Vault) putFileKey(k rootKey) error {
 	return v.replace(name, []byte(k.text.Reveal()+"\n"))
 }
 
-// removeFileKey removes the key of that id. One that waits to take its place does so.
+// removeFileKey removes the key of that id, in whichever file it is.
 func (v *Vault) removeFileKey(id string) error {
-	k, err := v.readKeyFile(keyFile)
-	next, nextErr := v.readKeyFile(nextKeyFile)
+	for _, name := range []string{keyFile, nextKeyFile} {
+		if k, err := v.readKeyFile(name); err != nil || k.id != id {
+			continue
+		}
+		if err := errors.Join(os.Remove(v.path(name)), v.syncFolder()); err != nil {
+			return away("removing the former key of the vault", err)
+		}
+	}
+	return nil
+}
+
+// placeFileKey gives the key of that id, if it is in the file of the next one, the place that is free by now.
+// Another one there is left from a rekey that was broken off, and in use nowhere.
+func (v *Vault) placeFileKey(id string) error {
+	next, err := v.readKeyFile(nextKeyFile)
 	switch {
-	case nextErr == nil && next.id == id:
-		err = os.Remove(v.path(nextKeyFile))
-	case err != nil || k.id != id: // it is gone
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case nextErr == nil:
+	case err == nil && next.id == id:
 		err = os.Rename(v.path(nextKeyFile), v.path(keyFile))
 	default:
-		err = os.Remove(v.path(keyFile))
+		err = os.Remove(v.path(nextKeyFile))
 	}
 	if err = errors.Join(err, v.syncFolder()); err != nil {
-		return away("removing the former key of the vault", err)
+		return away("putting the key of the vault into its place", err)
 	}
 	return nil
 }

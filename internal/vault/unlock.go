@@ -135,14 +135,11 @@ func (v *Vault) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key, e, err := v.leftKey(ctx, n)
+	key, err := v.leftKey(ctx, n)
 	if errors.Is(err, keybearer.NotFound) { // and nothing is sealed with it
-		key, e, err = v.firstKey(ctx)
+		key, err = v.firstKey(ctx)
 	}
 	if err != nil {
-		return err
-	}
-	if err := v.writeNote([]entry{e}); err != nil {
 		return err
 	}
 	_, err = datakey.CreateFirst(ctx, v.db, []seal.Key{key.seal()}, v.cfg.Now())
@@ -151,16 +148,15 @@ func (v *Vault) create(ctx context.Context) error {
 
 // leftKey is a root key that was made before, and has sealed nothing yet: by somebody who was killed, or for
 // a database that was removed. NotFound: there is none, or another custody is wanted.
-func (v *Vault) leftKey(ctx context.Context, n note) (rootKey, entry, error) {
+func (v *Vault) leftKey(ctx context.Context, n note) (rootKey, error) {
 	if len(n.Keys) == 0 || v.cfg.Custody != "" && n.Keys[0].Custody != v.cfg.Custody {
-		return rootKey{}, entry{}, keybearer.Errorf(keybearer.NotFound, "there is no key yet")
+		return rootKey{}, keybearer.Errorf(keybearer.NotFound, "there is no key yet")
 	}
-	key, err := v.fetch(ctx, n.Keys[0])
-	return key, n.Keys[0], err
+	return v.fetch(ctx, n.Keys[0])
 }
 
 // firstKey makes the root key of a new vault and puts it into its custody.
-func (v *Vault) firstKey(ctx context.Context) (rootKey, entry, error) {
+func (v *Vault) firstKey(ctx context.Context) (rootKey, error) {
 	in := v.cfg.Custody
 	if in == "" {
 		in = Keyring
@@ -168,6 +164,15 @@ func (v *Vault) firstKey(ctx context.Context) (rootKey, entry, error) {
 			in = Environment
 		}
 	}
+	key, err := v.firstKeyIn(ctx, in)
+	if err != nil && v.cfg.Custody == "" && in == Keyring && ctx.Err() == nil {
+		v.cfg.Log.Info("the keyring of this system cannot be used: the key of the vault is kept in a file", "file", v.path(keyFile), "error", err)
+		return v.firstKeyIn(ctx, File)
+	}
+	return key, err
+}
+
+func (v *Vault) firstKeyIn(ctx context.Context, in Custody) (rootKey, error) {
 	key, err := newRootKey(), error(nil)
 	switch in {
 	case Environment:
@@ -176,16 +181,9 @@ func (v *Vault) firstKey(ctx context.Context) (rootKey, entry, error) {
 		key, err = v.keyBefore()
 	}
 	if err != nil {
-		return rootKey{}, entry{}, err
+		return rootKey{}, err
 	}
-	e, err := v.store(ctx, key, in)
-	if err != nil && v.cfg.Custody == "" && in == Keyring && ctx.Err() == nil {
-		v.cfg.Log.Info("the keyring of this system cannot be used: the key of the vault is kept in a file", "file", v.path(keyFile), "error", err)
-		if key, err = v.keyBefore(); err == nil {
-			e, err = v.store(ctx, key, File)
-		}
-	}
-	return key, e, err
+	return key, v.keep(ctx, note{}, key, in)
 }
 
 // keyBefore is the key in the file, if somebody who was killed has left one there, or a new one.

@@ -109,7 +109,7 @@ type Vault struct {
 	recorder *audit.Recorder
 	broker   *keybearer.Broker
 	custody  atomic.Value // Custody
-	version  atomic.Int64 // of the data, when Changed last looked
+	version  atomic.Int64 // of the data, when Changed last looked; 0 before, which no version is
 }
 
 // Open opens the person's vault, or makes one at the first use.
@@ -133,17 +133,12 @@ func Open(ctx context.Context, cfg Config) (_ *Vault, err error) {
 			err = errors.Join(err, v.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if v.db, err = sqlstore.Open(ctx, sqlstore.Config{Path: v.path(databaseFile)}); err != nil {
+	if v.db, err = sqlstore.Open(ctx, sqlstore.Config{Path: v.path(databaseFile), Lean: true}); err != nil {
 		return nil, err
 	}
 	if err := v.unlock(ctx); err != nil {
 		return nil, err
 	}
-	version, err := v.db.DataVersion(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v.version.Store(version)
 	v.recorder = audit.New(audit.Config{Sink: v.db, Log: v.cfg.Log, Now: v.cfg.Now})
 	if v.broker, err = v.newBroker(); err != nil {
 		return nil, err
@@ -164,8 +159,8 @@ func (v *Vault) newBroker() (*keybearer.Broker, error) {
 		Sealer: v.keys, Catalog: catalog.Definition, Sites: atlassian.SiteRules{},
 		HTTP:      func(keybearer.Origin) *http.Client { return client },
 		PublicURL: v.cfg.PublicURL, Callback: v.cfg.Callback,
-		Verification: v.cfg.Verification, VerificationFixed: true,
-		Recorder: v.recorder, Log: v.cfg.Log, Now: v.cfg.Now,
+		Verification: v.cfg.Verification, VerificationFixed: true, Confirm: keybearer.ConfirmNever, // the person has just said so at the terminal
+		Recorder: v.recorder, Events: v.db, Log: v.cfg.Log, Now: v.cfg.Now,
 	})
 }
 
@@ -186,8 +181,8 @@ func (v *Vault) View() *keybearer.View {
 // Store gives the database, for what no verb of a View tells: the lines of the audit.
 func (v *Vault) Store() *sqlstore.DB { return v.db }
 
-// Changed reports whether another process has written to the vault since the last call, or since Open. It costs
-// some microseconds. What the Broker remembers is forgotten then, and new data keys are known.
+// Changed reports whether another process has written to the vault since the last call; the first call says
+// so always. It costs some microseconds. What the Broker remembers is forgotten then, and new data keys are known.
 func (v *Vault) Changed(ctx context.Context) (bool, error) {
 	version, err := v.db.DataVersion(ctx)
 	if err != nil {

@@ -1,4 +1,4 @@
-package config
+package yamlpos
 
 import (
 	"strings"
@@ -6,20 +6,21 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-func resolve(n *yaml.Node) *yaml.Node {
+// Resolve follows aliases to what they stand for.
+func Resolve(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	return n
 }
 
-func kind(n *yaml.Node) yaml.Kind { return resolve(n).Kind }
-
-func null(n *yaml.Node) bool {
+// Null reports a key with nothing behind it, or a written null.
+func Null(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && n.Style&yaml.TaggedStyle == 0
 }
 
-func kindName(n *yaml.Node) string {
+// KindName says for people what a node is.
+func KindName(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
 		return "a mapping"
@@ -29,22 +30,23 @@ func kindName(n *yaml.Node) string {
 	return "a single value"
 }
 
-// join makes the path of a key below another; key makes a written key fit for a path.
-func join(path, name string) string {
+// Join makes the path of a key below another.
+func Join(path, name string) string {
 	if path == "" {
 		return name
 	}
 	return path + "." + name
 }
 
-func key(name string) string {
+// Key makes a key, as written, fit for a path.
+func Key(name string) string {
 	for _, r := range name {
 		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`"'\:.[]`, r) {
-			return quoted(name)
+			return Quoted(name)
 		}
 	}
 	if name == "" || len(name) > 60 {
-		return quoted(name)
+		return Quoted(name)
 	}
 	return name
 }

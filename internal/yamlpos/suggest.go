@@ -1,13 +1,13 @@
-package config
+package yamlpos
 
 import (
 	"fmt"
 	"strings"
 )
 
-// nearest finds the name that was probably meant: one that is a few slips of the keyboard away, or
+// Nearest finds the name that was probably meant: one that is a few slips of the keyboard away, or
 // that begins the written one or is begun by it. Empty: none is near.
-func nearest(written string, names []string) string {
+func Nearest(written string, names []string) string {
 	best, distance := "", 1+min(3, max(1, len(written)/3))
 	if len(written) > 100 {
 		return ""
@@ -55,10 +55,10 @@ func slips(a, b string) int {
 	return last[len(b)]
 }
 
-// choices ends a message: what was probably meant, and all that is allowed.
-func choices(written string, allowed []string) string {
+// Choices ends a message: what was probably meant, and all that is allowed.
+func Choices(written string, allowed []string) string {
 	var b strings.Builder
-	if near := nearest(written, allowed); near != "" && near != written {
+	if near := Nearest(written, allowed); near != "" && near != written {
 		fmt.Fprintf(&b, "; did you mean %q?", near)
 	} else {
 		b.WriteString(";")

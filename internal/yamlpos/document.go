@@ -1,4 +1,4 @@
-package config
+package yamlpos
 
 import (
 	"bytes"
@@ -14,20 +14,23 @@ import (
 // maxNodes bounds a document with its aliases written out, so that a short file cannot mean a huge one.
 const maxNodes = 100_000
 
-// document is a parsed file. Its root is nil when the file says nothing.
-type document struct {
-	name    string
+// Document is a parsed file.
+type Document struct {
+	// Name stands for the file in positions.
+	Name string
+	// Root is what the file says; nil when it says nothing, or could not be parsed.
+	Root *yaml.Node
+
 	lines   []string
-	root    *yaml.Node
 	scalars []*yaml.Node // every scalar, keys included, in the order of the file
 	keys    map[*yaml.Node]bool
 }
 
-// parse reads one YAML document. Its problems are those of the text: encoding, syntax, aliases that
+// Parse reads one YAML document. Its problems are those of the text: encoding, syntax, aliases that
 // multiply, keys that come twice, a second document.
-func parse(name string, data []byte) (*document, Problems) {
+func Parse(name string, data []byte) (*Document, Problems) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	d := &document{name: name, lines: strings.Split(string(data), "\n"), keys: map[*yaml.Node]bool{}}
+	d := &Document{Name: name, lines: strings.Split(string(data), "\n"), keys: map[*yaml.Node]bool{}}
 	if p := d.encoding(data); p != nil {
 		return d, Problems{*p}
 	}
@@ -47,32 +50,32 @@ func parse(name string, data []byte) (*document, Problems) {
 	case err != nil:
 		return d, Problems{d.syntax(err)}
 	default:
-		return d, Problems{{Position: d.at(&second), Message: "a second YAML document begins here; write one document only"}}
+		return d, Problems{{Position: d.At(&second), Message: "a second YAML document begins here; write one document only"}}
 	}
-	c := census{document: d, sizes: map[*yaml.Node]int{}}
+	c := census{Document: d, sizes: map[*yaml.Node]int{}}
 	size := c.count(&file)
 	switch {
 	case c.cycle != nil:
-		return d, Problems{{Position: d.at(c.cycle), Message: "this alias contains itself"}}
+		return d, Problems{{Position: d.At(c.cycle), Message: "this alias contains itself"}}
 	case size > maxNodes:
 		return d, Problems{{Position: Position{File: name}, Message: fmt.Sprintf(
 			"the file means more than %d values once its aliases are written out", maxNodes)}}
 	}
-	d.root = file.Content[0]
+	d.Root = file.Content[0]
 	return d, c.problems
 }
 
-// at is where a node begins. What the file leaves out at its very end has a place behind it.
-func (d *document) at(n *yaml.Node) Position {
+// At is where a node begins. What the file leaves out at its very end has a place behind it.
+func (d *Document) At(n *yaml.Node) Position {
 	if last := len(d.lines); n.Line > last {
-		return Position{File: d.name, Line: last, Column: utf8.RuneCountInString(d.lines[last-1]) + 1}
+		return Position{File: d.Name, Line: last, Column: utf8.RuneCountInString(d.lines[last-1]) + 1}
 	}
-	return Position{File: d.name, Line: n.Line, Column: n.Column}
+	return Position{File: d.Name, Line: n.Line, Column: n.Column}
 }
 
 // encoding refuses what is not text, with a position that the YAML parser does not give. Line ends
 // that editors do not count are refused, too: positions and excerpts rely on the count.
-func (d *document) encoding(data []byte) *Problem {
+func (d *Document) encoding(data []byte) *Problem {
 	line, column := 1, 1
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
@@ -87,7 +90,7 @@ func (d *document) encoding(data []byte) *Problem {
 			message = fmt.Sprintf("the control character %U is not allowed", r)
 		}
 		if message != "" {
-			return &Problem{Position: Position{d.name, line, column}, Message: message}
+			return &Problem{Position: Position{d.Name, line, column}, Message: message}
 		}
 		column++
 		if r == '\n' {
@@ -99,8 +102,8 @@ func (d *document) encoding(data []byte) *Problem {
 
 // syntax turns the parser's error into a problem. Some of its messages quote the text, which may be
 // a secret; those are replaced.
-func (d *document) syntax(err error) Problem {
-	p := Problem{Position: Position{File: d.name}, Message: "this is not YAML"}
+func (d *Document) syntax(err error) Problem {
+	p := Problem{Position: Position{File: d.Name}, Message: "this is not YAML"}
 	var e *yaml.LoadError
 	if !errors.As(err, &e) {
 		return p
@@ -124,9 +127,6 @@ func (d *document) syntax(err error) Problem {
 		if strings.Contains(d.lines[p.Line-1], "\t") {
 			p.Message += "; YAML is indented with spaces, not tabs"
 		}
-		if strings.Contains(d.lines[p.Line-1], "${env: ") || strings.Contains(d.lines[p.Line-1], "${file: ") {
-			p.Message += "; an expansion with a blank needs quotes around it"
-		}
 		p.Excerpt = keyOnly(d.lines[p.Line-1])
 	}
 	return p
@@ -135,7 +135,7 @@ func (d *document) syntax(err error) Problem {
 // census walks a document once: it counts the nodes with aliases written out, notes the scalars and
 // finds keys that come twice.
 type census struct {
-	*document
+	*Document
 	sizes    map[*yaml.Node]int // -1 while the node is being counted
 	cycle    *yaml.Node
 	problems Problems
@@ -174,8 +174,8 @@ func (c *census) duplicates(n *yaml.Node) {
 		c.keys[key] = true
 		if before := first[key.Value]; before != nil {
 			c.problems = append(c.problems, Problem{
-				Position: c.at(key),
-				Message:  fmt.Sprintf("the key %s is here twice, first in line %d; keep one", quoted(key.Value), before.Line),
+				Position: c.At(key),
+				Message:  fmt.Sprintf("the key %s is here twice, first in line %d; keep one", Quoted(key.Value), before.Line),
 			})
 			continue
 		}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/internal/proxy"
+	"github.com/keybearer/keybearer/internal/vault"
+)
+
+// proxyFlags are the proxy command's.
+type proxyFlags struct {
+	homeFlags
+	policy  policyFlags
+	listen  string
+	out     string
+	agents  []string
+	verbose bool
+}
+
+func proxyCommand(w world) *cobra.Command {
+	var f proxyFlags
+	c := &cobra.Command{
+		Use: "proxy --agent NAME...", Short: "Run the proxy as a service, for agents that something else starts", Args: noArgs,
+		Long: "Run the proxy until it is stopped, for agents that run in containers or are started by something else. Each --agent gets a\n" +
+			"secret and placeholders of its own, in a file of the folder --out that only its owner can read (NAME.env, to be sourced\n" +
+			"or given to a container), beside the certificate to trust (ca.pem). policy.yaml names agents under runs.\n\n" +
+			"An agent is a name, and after a colon the connections that it may use: --agent review:github,atlassian/work",
+		RunE: func(c *cobra.Command, _ []string) error { return runProxy(c.Context(), w, &f) },
+	}
+	f.add(c)
+	f.policy.add(c)
+	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:7997", "the address to listen on")
+	c.Flags().StringVar(&f.out, "out", "", "the folder for the agents' files")
+	c.Flags().StringArrayVar(&f.agents, "agent", nil, "an agent, as NAME or NAME:CONNECTION,CONNECTION; may be repeated")
+	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show what the proxy does")
+	return c
+}
+
+func runProxy(ctx context.Context, w world, f *proxyFlags) (err error) {
+	if len(f.agents) == 0 || f.out == "" {
+		return usageError{errors.New("name at least one --agent, and the folder --out for what it has to know")}
+	}
+	stopping := context.WithoutCancel(ctx)
+	log := slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: map[bool]slog.Level{true: slog.LevelDebug, false: slog.LevelWarn}[f.verbose]}))
+	h, err := f.open(ctx, w, vault.Config{Actor: "proxy", Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.Close(stopping)) }()
+	policy, err := f.policy.open(w)
+	if err != nil {
+		return err
+	}
+	served, err := startProxy(ctx, h, policy, nil, log, f.listen)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, served.stop(stopping)) }()
+	routes, err := h.Routes(ctx)
+	if err != nil {
+		return err
+	}
+	if err := makeFolder(f.out); err != nil {
+		return err
+	}
+	ca := filepath.Join(f.out, "ca.pem")
+	if err := writeOwn(ca, served.authority.PEM()); err != nil {
+		return err
+	}
+	for _, text := range f.agents {
+		name, only, _ := strings.Cut(text, ":")
+		if err := f.furnish(served, name, only, routes, ca); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprintf(w.out, "The proxy listens on %s; what the agents have to know is in %s. Stop it with Ctrl-C.\n", served.listener.Addr(), f.out); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// furnish lets an agent in, and writes down what it has to know.
+func (f *proxyFlags) furnish(s *served, name, only string, routes []keybearer.Route, ca string) error {
+	var connections []string
+	if only != "" {
+		connections = strings.Split(only, ",")
+	}
+	agent, _, err := admitted(name, routes, connections)
+	if err != nil {
+		return err
+	}
+	credentials, err := s.proxy.Admit(agent)
+	if err != nil {
+		return err
+	}
+	if filepath.Base(name) != name {
+		return usageError{fmt.Errorf("the agent %q cannot be a file's name", name)}
+	}
+	return writeOwn(filepath.Join(f.out, name+".env"), agentFile(credentials, s.listener.Addr(), ca))
+}
+
+// agentFile is the environment of an agent, as lines that a shell and a container's --env-file both take.
+func agentFile(c proxy.Credentials, at net.Addr, ca string) []byte {
+	url := c.URL(at).String()
+	values := map[string]string{}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"} {
+		values[name] = url
+	}
+	for _, name := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"} {
+		values[name] = ca
+	}
+	values["NODE_USE_ENV_PROXY"] = "1"
+	for name, value := range c.Env {
+		values[name] = value
+	}
+	var text strings.Builder
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(&text, "%s=%s\n", name, oneLine(values[name]))
+	}
+	return []byte(text.String())
+}
+
+// makeFolder makes a folder for its owner only, or takes the one that is there.
+func makeFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the folder for the agents' files: %w", err)
+	}
+	return nil
+}
+
+// writeOwn writes a file that only its owner can read, in place of one of another start.
+func writeOwn(path string, text []byte) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("replacing %s: %w", path, err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}
