@@ -45,7 +45,8 @@ func serveRole(ctx context.Context, role, dir string) error {
 		return err
 	}
 	done := make(chan error, 1)
-	stop, at := func() error { return l.Close() }, l.Addr().String()
+	var stop func() error
+	at := l.Addr().String()
 	switch role {
 	case roleUpstream:
 		s := &http.Server{Handler: http.HandlerFunc(answerUpstream), ReadHeaderTimeout: 10 * time.Second, TLSConfig: leaves(authority, "127.0.0.1")}

@@ -23,15 +23,18 @@ const (
 	ReachAll
 )
 
-// ErrReach marks an address that is beyond a [Reach].
-var ErrReach = errors.New("out of reach")
+// ErrReach marks an address that is beyond a [Reach], and ErrNever one that is beyond all of them.
+var (
+	ErrReach = errors.New("out of reach")
+	ErrNever = fmt.Errorf("%w for everybody", ErrReach)
+)
 
 // Control gives what a [net.Dialer] checks each address with that it is about to connect to.
 func (r Reach) Control() func(network, address string, c syscall.RawConn) error {
 	guard := r.guard()
 	return func(network, address string, c syscall.RawConn) error {
 		if err := forOperator(network, address, c); err != nil {
-			return fmt.Errorf("%w: %w", ErrReach, err)
+			return fmt.Errorf("%w: %w", ErrNever, err)
 		}
 		if r != ReachAll && guard.Safe(network, address, c) != nil {
 			return fmt.Errorf("%w: %s is not %s", ErrReach, address, r.what())

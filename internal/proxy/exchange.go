@@ -2,14 +2,14 @@ package proxy
 
 import (
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/keybearer/keybearer"
 )
+
+// maxPath is how much of a path the audit gets.
+const maxPath = 2000
 
 // exchange is one request of an agent and its answer.
 type exchange struct {
@@ -28,6 +28,7 @@ type exchange struct {
 	ruling Ruling
 	via    served // nil route: nothing is put on the request
 	held   *held
+	own    bool // a credential of the agent's own goes out
 	dead   bool // the connection gives no token until somebody logs in
 
 	status   int
@@ -92,6 +93,7 @@ func (x *exchange) forward() *refusal {
 }
 
 func (x *exchange) attempt() *refusal {
+	x.via, x.dead = served{}, false
 	if r := x.route(); r != nil {
 		return r
 	}
@@ -116,7 +118,7 @@ func (x *exchange) check() *refusal {
 		return refuse(http.StatusMisdirectedRequest, CodeHostMismatch, keybearer.BadRequest, "the request is for another host than its connection, which is for %s", x.to.shown())
 	}
 	escaped := x.r.URL.EscapedPath()
-	if hasDots(escaped) {
+	if hasDots(escaped) && (x.scheme == "https" || isLoopback(x.to)) { // where a credential may go
 		return refuse(http.StatusBadRequest, CodePath, keybearer.BadRequest, "the path has dot segments, which not everybody reads in the same way: write the path that is meant")
 	}
 	x.path = plainPath(escaped)
@@ -130,216 +132,13 @@ func (x *exchange) check() *refusal {
 	return nil
 }
 
-// route finds the connection whose credential is meant. None is where the request is passed on as it is.
-func (x *exchange) route() *refusal {
-	if x.scheme == "http" {
-		return x.routePlain()
-	}
-	t := x.p.table.Load()
-	if t.endpoints[x.to.String()+strings.TrimRight(x.path, "/")] {
-		return x.elsewhere("an OAuth endpoint of the provider, which gets no connection's credential")
-	}
-	serving := x.p.serving(x.r.Context(), x.agent, x.to, false)
-	if len(serving) == 0 {
-		return refuse(http.StatusForbidden, CodeNoConnection, keybearer.NotFound, "no connection of %s serves %s any more", x.agent.name, x.to.shown()).
-			do("run: keybearer login")
-	}
-	candidates := nearest(serving, x.path)
-	if len(candidates) == 0 {
-		return x.elsewhere("a path that no connection serves")
-	}
-	return x.choose(candidates)
-}
-
-// routePlain finds the connection for a port of this machine that a route names, as those of a sandbox.
-func (x *exchange) routePlain() *refusal {
-	if isLoopback(x.to) {
-		if candidates := nearest(x.p.serving(x.r.Context(), x.agent, x.to, true), x.path); len(candidates) > 0 {
-			return x.choose(candidates)
-		}
-	}
-	return x.elsewhere("a host over plain HTTP")
-}
-
-// elsewhere is for requests that get no credential. They must not have a placeholder.
-func (x *exchange) elsewhere(what string) *refusal {
-	if x.found.text == "" {
-		return nil
-	}
-	secure := target{host: x.to.host, port: portHTTPS}
-	if x.scheme == "http" && slices.ContainsFunc(x.p.table.Load().at(secure), func(s served) bool { return s.Ref == x.found.ref }) {
-		return refuse(http.StatusForbidden, CodePlainHTTP, keybearer.PermissionDenied, "the credential of %s does not go out over plain HTTP", x.found.ref).
-			do("use https://%s", x.to.host)
-	}
-	return refuse(http.StatusForbidden, CodeElsewhere, keybearer.PermissionDenied, "the placeholder of %s was on its way to %s: %s", x.found.ref, x.to.shown(), what)
-}
-
-// nearest are those whose part of the host a path is in, and where they differ the narrowest.
-func nearest(all []served, path string) []served {
-	longest, found := -1, []served(nil)
-	for _, s := range all {
-		switch {
-		case !below(path, s.prefix) || len(s.prefix) < longest:
-		case len(s.prefix) > longest:
-			longest, found = len(s.prefix), []served{s}
-		default:
-			found = append(found, s)
-		}
-	}
-	return found
-}
-
-// choose takes the connection that the placeholder stands for, else the only one, else the default one.
-func (x *exchange) choose(candidates []served) *refusal {
-	if x.found.text != "" {
-		i := slices.IndexFunc(candidates, func(s served) bool { return s.Ref == x.found.ref })
-		if i < 0 {
-			return x.elsewhere("its connection does not serve that host")
-		}
-		x.via = candidates[i]
-		return nil
-	}
-	if len(candidates) > 1 {
-		names := namesOf(candidates)
-		candidates = slices.DeleteFunc(slices.Clone(candidates), func(s served) bool { return !s.Default })
-		if len(candidates) != 1 {
-			return refuse(http.StatusForbidden, CodeChoose, keybearer.PermissionDenied, "several connections serve %s, and the request does not say which is meant: %s", x.to.shown(), names).
-				do("send the placeholder of one of them, or make one the default: keybearer set-default")
-		}
-	}
-	x.via = candidates[0]
-	return nil
-}
-
-func namesOf(all []served) string {
-	var names []string
-	for _, s := range all {
-		name := string(s.Ref.Provider)
-		if s.Ref.Name != "" {
-			name += " (" + s.Ref.Name + ")"
-		}
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
-// permit asks the policy, which sees what is about to happen.
-func (x *exchange) permit() *refusal {
-	q := Asked{Run: x.agent.name, Method: x.r.Method, Host: x.to.shown(), Path: x.r.URL.EscapedPath(), Upgrade: x.upgrade() != ""}
-	if x.via.route != nil {
-		q.Provider, q.Connection, q.Matched = x.via.Ref.Provider, x.via.Ref.Name, true
-	}
-	var refused *refusal
-	x.ruling, refused = x.p.permit(x.r.Context(), q)
-	return refused
-}
-
-// pass sends the request on as it is.
-func (x *exchange) pass() *refusal {
-	strange := x.scheme == "http" && !x.ruling.Near
-	if strange {
-		if err := checkName(x.to, x.p.cfg.reach()); err != nil {
-			return x.p.unreachable(x.to, err)
-		}
-	}
-	res, refused := x.send(x.address(), strange)
-	if refused != nil {
-		return refused
-	}
-	x.answer(res)
-	return nil
-}
-
-// address is where the request goes: the host of the connection, and path and query as they were sent.
-func (x *exchange) address() *url.URL {
-	u := &url.URL{Scheme: x.scheme, Host: x.to.shown(), Path: x.r.URL.Path, RawPath: x.r.URL.RawPath, RawQuery: x.query, ForceQuery: x.r.URL.ForceQuery}
-	if x.scheme == "http" {
-		if u.Host = x.to.String(); x.to.port == portHTTP {
-			u.Host = strings.TrimSuffix(u.Host, ":80")
-		}
-	}
-	return u
-}
-
-// inject puts the connection's credential on the request, and sends it. Where the API refuses the token, it
-// is renewed once, and the request sent again if that can be done.
-func (x *exchange) inject() *refusal {
-	to := x.address()
-	if x.via.site {
-		at, err := x.via.resolver.ToGateway(to)
-		if err != nil {
-			return refuse(http.StatusForbidden, CodeNoAPI, keybearer.KindOf(err), "%s", err)
-		}
-		to = at
-	}
-	again, refused := x.replayable()
-	if refused != nil {
-		return refused
-	}
-	if refused := x.credential(to); refused != nil {
-		return refused
-	}
-	res, refused := x.send(to, false)
-	if refused != nil {
-		return refused
-	}
-	if res.StatusCode == http.StatusUnauthorized {
-		res, refused = x.unauthorized(res, to, again)
-		if refused != nil {
-			return refused
-		}
-	}
-	x.explain(res)
-	x.answer(res)
-	return nil
-}
-
-// credential gets the token and puts it on the request.
-func (x *exchange) credential(to *url.URL) *refusal {
-	h, err := x.p.token(x.r.Context(), x.via.route)
-	if err != nil {
-		x.dead = isDead(err)
-		return x.p.noToken(x.via.route, err)
-	}
-	x.held = h
-	return x.lay(to, h)
-}
-
-// unauthorized is an API that refuses the token. Its answer stands where there is no other token, or the
-// request cannot be made again.
-func (x *exchange) unauthorized(res *http.Response, to *url.URL, again func()) (*http.Response, *refusal) {
-	if !renewingHelps(x.via.route, res, x.p.now()) {
-		return res, nil
-	}
-	other := x.p.renew(x.r.Context(), x.via.route, x.held)
-	if other == nil || again == nil {
-		return res, nil
-	}
-	_ = res.Body.Close()
-	again()
-	x.header = onwards(x.r.Header)
-	x.query = x.r.URL.RawQuery
-	to = &url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path, RawPath: to.RawPath, RawQuery: x.query, ForceQuery: to.ForceQuery}
-	x.held = other
-	if refused := x.lay(to, other); refused != nil {
-		return nil, refused
-	}
-	next, refused := x.send(to, false)
-	if refused == nil && next.StatusCode == http.StatusUnauthorized {
-		x.p.inVain(x.via.route)
-	}
-	return next, refused
-}
-
 // audit records what was injected or refused.
 func (x *exchange) audit(refused *refusal) {
 	if x.via.route == nil && refused == nil {
 		return
 	}
 	i := keybearer.Injection{
-		Time: x.began, Run: x.agent.name, Method: x.r.Method, Host: x.to.shown(), Path: x.path, Status: x.status,
+		Time: x.began, Run: x.agent.name, Method: x.r.Method, Host: x.to.shown(), Path: x.path[:min(len(x.path), maxPath)], Status: x.status,
 		Sent: x.sent.Load(), Received: x.received, Took: x.p.now().Sub(x.began), Outcome: "ok",
 	}
 	if x.via.route != nil {

@@ -28,7 +28,9 @@ func (x *exchange) lay(to *url.URL, h *held) *refusal {
 		x.query, stood = x.found.replaceInQuery(x.query, h.token.Access.Reveal()), true
 	}
 	switch {
-	case stood || own && x.ruling.Own:
+	case stood:
+	case own:
+		x.own = true
 	case x.found.text != "":
 		return refuse(http.StatusBadRequest, CodePlaceholderPath, keybearer.BadRequest, "the placeholder of %s stands in the path, where no credential is put: it would be in logs", x.found.ref)
 	case api.Query != "":

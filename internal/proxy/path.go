@@ -18,8 +18,9 @@ func plainPath(escaped string) string {
 	var b strings.Builder
 	last := byte(0)
 	for i := 0; i < len(escaped); i++ {
-		c, text := escaped[i], escaped[i:i+1]
+		c := escaped[i]
 		if c == '%' {
+			var text string
 			c, text = unescaped(escaped[i:])
 			i += len(text) - 1
 			if staysEscaped(c) {

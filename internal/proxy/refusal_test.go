@@ -297,6 +297,41 @@ func TestThePolicyDecides(t *testing.T) {
 	}
 }
 
+func TestACredentialOfTheAgentsOwnThatIsRefusedCostsNoToken(t *testing.T) {
+	var n atomic.Int32
+	l := newLab(t, picky(canary, &n), func(_ *lab, cfg *proxy.Config) { cfg.Policy = rules{{own: true}} })
+	l.store.renew = renewTo("renewed")
+	if r := l.get("/", "Authorization", "Bearer own"); r.StatusCode != http.StatusUnauthorized || len(l.store.renewed) != 0 {
+		t.Errorf("got %d and %d renewals", r.StatusCode, len(l.store.renewed))
+	}
+	if r := l.get("/"); r.StatusCode != http.StatusOK {
+		t.Errorf("without one: got %d", r.StatusCode)
+	}
+}
+
+// What is not the proxy's business passes as it was sent.
+func TestPlainRequestsToOthersAreForwardedUntouched(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%s %s %q", r.Method, r.RequestURI, r.Header["Authorization"])
+	}))
+	defer other.Close()
+	l := newLab(t, echo, func(_ *lab, cfg *proxy.Config) {
+		cfg.Policy = rules{{method: "PUT", verdict: proxy.Refuse}, {near: true}}
+	})
+	ask := func(method, path string) reply {
+		req := l.request(method, path, nil, "Authorization", "Bearer own")
+		req.URL.Scheme, req.URL.Host, req.Host = "http", other.Listener.Addr().String(), ""
+		return l.do(l.client(), req)
+	}
+	if r := ask(http.MethodGet, "/a%2Fb//c?d=%zz"); r.text != `GET /a%2Fb//c?d=%zz ["Bearer own"]` {
+		t.Errorf("got %d %q", r.StatusCode, r.text)
+	}
+	wantRefused(t, ask(http.MethodPut, "/"), 403, proxy.CodePolicy)
+	if all := l.audit(1); len(all) != 1 || all[0].Method != http.MethodPut {
+		t.Errorf("the audit says %+v", all)
+	}
+}
+
 func TestASecretIsInNoLogAndNoAudit(t *testing.T) {
 	l := newLab(t, echo, nil)
 	l.get("/?key="+l.agent.Env["HOOLI_TOKEN"], "Authorization", "Bearer "+l.agent.Env["HOOLI_TOKEN"])

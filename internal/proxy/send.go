@@ -99,6 +99,8 @@ func (p *Proxy) unreachable(to target, err error) *refusal {
 	proxy, viaProxy := errors.AsType[*proxyRefused](err)
 	certificate, badTLS := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
+	case errors.Is(err, egress.ErrNever):
+		return refuse(http.StatusForbidden, CodeAddress, keybearer.PermissionDenied, "%s is not connected to: %s", to.shown(), reachReason(err))
 	case errors.Is(err, egress.ErrReach):
 		return refuse(http.StatusForbidden, CodeAddress, keybearer.PermissionDenied, "%s is not connected to: %s", to.shown(), reachReason(err)).
 			do("name the host in a rule of policy.yaml, if the agent is meant to go there")
@@ -128,7 +130,8 @@ func reachReason(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err
 	}
-	return err.Error()
+	_, why, _ := strings.Cut(err.Error(), ": ") // behind the mark
+	return why
 }
 
 // plainCause is an error without its request, whose URL may hold a credential.
