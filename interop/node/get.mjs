@@ -1,11 +1,13 @@
 // Gets a URL with a client of that name, with the token that the environment has:
 //
-//   node get.mjs fetch|https|axios URL
+//   node get.mjs fetch|https|axios|axios-before URL
+//
+// The last is the axios of most programs: it knows no CONNECT, and asks the proxy for the https:// URL.
 
 import { get } from 'node:https';
 
 const [client, url] = process.argv.slice(2);
-const headers = { Authorization: `Bearer ${process.env.TEA_TOKEN}` };
+const headers = { Authorization: `Bearer ${process.env.TEA_TOKEN ?? process.env.OPENAI_API_KEY}` };
 
 const clients = {
   async fetch() {
@@ -22,10 +24,11 @@ const clients = {
       }).on('error', reject);
     });
   },
-  async axios() {
-    const { default: axios } = await import('axios');
+  async axios(name = 'axios') {
+    const { default: axios } = await import(name);
     return (await axios.get(url, { headers })).data;
   },
+  'axios-before': () => clients.axios('axios-before'),
 };
 
 console.log(await clients[client]());
