@@ -55,7 +55,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&p.ended, "ended", p.ended, "how many tokens end at once")
 	flag.IntVar(&p.callers, "callers", p.callers, "how many callers ask for those at once")
 	flag.IntVar(&p.rushes, "rushes", p.rushes, "how often they do")
-	flag.StringVar(&p.only, "only", "", "only one part: tokens, refreshes, planning or proxy")
+	flag.StringVar(&p.only, "only", "", "only one part: tokens, refreshes, planning, proxy or commands")
 	flag.BoolVar(&p.servers, "postgres", p.servers, "measure on PostgreSQL, too")
 	flag.Parse()
 	if *bareAt != "" {
