@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,30 @@ func atlassianWorks(t *testing.T, l *laptop) {
 	var me struct{ EmailAddress string }
 	if err := json.Unmarshal([]byte(r.stdout), &me); err != nil || me.EmailAddress != "alice@example.com" {
 		t.Errorf("got %q, want alice's account\n%s", r.stdout, r.stderr)
+	}
+	var history struct {
+		Records []struct {
+			Path, Auth, User string
+			Agent            string `json:"user_agent"`
+			Status           int
+		}
+	}
+	resp, err := http.Get(l.sandbox.controlURL + "/control/history?endpoint=api&last=1000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(t, resp, http.StatusOK, &history)
+	asked := 0
+	for _, r := range history.Records {
+		if strings.HasPrefix(r.Agent, "curl/") {
+			asked++
+			if want := "/ex/jira/" + teahouseID + "/rest/api/3/myself"; r.Path != want || r.Auth != "bearer" || r.User != "alice" || r.Status != http.StatusOK {
+				t.Errorf("the sandbox saw %+v, want alice's token at %s", r, want)
+			}
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the sandbox saw %d requests of curl, want 1", asked)
 	}
 }
 

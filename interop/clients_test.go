@@ -121,7 +121,7 @@ func olderAxiosWorks(t *testing.T, l *laptop) {
 
 // twoAccountsWork: the default connection and another one at once, each by the placeholder under its name.
 func twoAccountsWork(t *testing.T, l *laptop) {
-	r := l.runs(t, "/bin/sh", "-ec", `
+	r := l.runsWith(t, []string{"--as", "both"}, "/bin/sh", "-ec", `
 		curl -fsS -H "Authorization: Bearer $TEA_TOKEN" "$0/default"
 		curl -fsS -H "Authorization: Bearer $TEA_TOKEN__WORK" "$0/work"
 		curl -fsS -u "me:$TEA_TOKEN__WORK" "$0/basic"
@@ -133,6 +133,11 @@ func twoAccountsWork(t *testing.T, l *laptop) {
 	l.sawOnce(t, apiHost, "/accounts/work", "Bearer "+l.keys["tea/work"])
 	l.sawOnce(t, apiHost, "/accounts/basic", "Basic "+base64.StdEncoding.EncodeToString([]byte("me:"+l.keys["tea/work"])))
 	l.sawOnce(t, apiHost, "/accounts/query", "")
+	for path, name := range map[string]string{"/accounts/default": "default", "/accounts/work": "work"} {
+		if e := l.logged(t, "both", path); len(e) != 1 || e[0].Provider != "tea" || e[0].Connection != name || e[0].Outcome != "ok" || e[0].Status != 200 {
+			t.Errorf("the log has %+v of %s, want one use of the connection %s", e, path, name)
+		}
+	}
 }
 
 // rulesWork: who sends no credential, or one of its own, gets the default connection's; a run that was given one
@@ -181,7 +186,7 @@ func placeholdersStay(t *testing.T, l *laptop) {
 		if n := len(l.visits(path)); n != 0 {
 			t.Errorf("%d requests arrived at %s, want none", n, path)
 		}
-		if e := l.logged(t, "straying", path); len(e) != 1 || e[0].Outcome != "permission_denied" || !strings.Contains(e[0].Reason, "placeholder of") {
+		if e := l.logged(t, "straying", path); len(e) != 1 || e[0].Outcome != "permission_denied" || e[0].Connection != "default" || !strings.Contains(e[0].Reason, "placeholder of") {
 			t.Errorf("the log has %+v of %s, want one refusal", e, path)
 		}
 	}
@@ -190,7 +195,7 @@ func placeholdersStay(t *testing.T, l *laptop) {
 // event is a line of `keybearer log --json`.
 type event struct {
 	Action, Outcome, Reason, Run, Method, Host, Path string
-	Provider                                         string
+	Provider, Connection                             string
 	Status, Sent, Received                           int64
 }
 

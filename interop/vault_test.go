@@ -17,9 +17,10 @@ import (
 // laptop is somebody's machine: a vault, and the built binary.
 type laptop struct {
 	*office
-	home string            // the vault's folder
-	env  []string          // of what the person starts
-	keys map[string]string // the credentials, by provider/connection
+	sandbox *sandbox          // where it has signed in
+	home    string            // the vault's folder
+	env     []string          // of what the person starts
+	keys    map[string]string // the credentials, by provider/connection
 }
 
 // newLaptop is one with an empty vault, which is at the office if there is one.
@@ -80,7 +81,7 @@ func (l *laptop) signsIn(t *testing.T, s *sandbox, flags ...string) string {
 	s.control(t, "/control/decision", map[string]string{"answer": "approve", "user": "alice"})
 	with := l.with("KEYBEARER_SANDBOX_SECRET=" + s.secret)
 	with.does(t, append([]string{"login", "sandbox", "--base-url", s.URL, "--port", fmt.Sprint(s.enginePort)}, flags...)...)
-	l.keys["the sandbox's app"] = s.secret
+	l.sandbox, l.keys["the sandbox's app"] = s, s.secret
 	l.keys["sandbox"] = l.token(t)
 	return l.keys["sandbox"]
 }

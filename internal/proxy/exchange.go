@@ -351,7 +351,7 @@ func (x *exchange) audit(refused *refusal) {
 	if x.via.route != nil {
 		i.Ref, i.Connection = x.via.Ref, x.via.Connection
 	} else if x.found.text != "" {
-		i.Ref = x.found.ref
+		i.Ref, i.Connection = x.found.ref, x.p.table.Load().connection(x.found.ref)
 	}
 	switch {
 	case refused != nil:
