@@ -16,17 +16,17 @@ import (
 // server: it saw the connection's credential, once, at its host, and the program never held it.
 func TestProgramsUnderRun(t *testing.T) {
 	t.Parallel()
+	need(t, partCurl)
 	o := openOffice(t)
 	o.serveAPI()
 	o.serveStreams()
-	o.serveGit(t)
 	o.serveLate()
 	l := newLaptop(t, o)
 	l.connects(t)
 	l.signsIn(t, startLoginSandbox(t), "--scopes", strings.Join(scopesOfJira(), ","))
 
 	for name, test := range map[string]func(*testing.T, *laptop){
-		"clients": clientsWork, "older axios": olderAxiosWorks, "two accounts": twoAccountsWork, "by rule": rulesWork, "past the office's proxy": directWorks,
+		"clients": clientsWork, "two accounts": twoAccountsWork, "by rule": rulesWork, "past the office's proxy": directWorks,
 		"elsewhere": placeholdersStay, "tunnel": tunnelsAreUntouched, "large": largeBodiesPass, "git": gitWorks,
 		"sse": eventsPassAtOnce, "websocket": webSocketsWork, "talk": talksWork, "atlassian": atlassianWorks, "mcp": mcpAtlassianWorks,
 		"isolated": isolationHolds, "login": loginsAreSeen, "two runs": runsAreApart,
@@ -84,6 +84,7 @@ func clientsWork(t *testing.T, l *laptop) {
 		{name: "fetch", part: partNode, argv: []string{nodeBinary(t), absolute(t, "node/get.mjs"), "fetch"}},
 		{name: "https", part: partNode, argv: []string{nodeBinary(t), absolute(t, "node/get.mjs"), "https"}},
 		{name: "axios", part: partNode, argv: []string{nodeBinary(t), absolute(t, "node/get.mjs"), "axios"}},
+		{name: "axios-before", part: partNode, argv: []string{nodeBinary(t), absolute(t, "node/get.mjs"), "axios-before"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -97,25 +98,6 @@ func clientsWork(t *testing.T, l *laptop) {
 			}
 			l.sawOnce(t, apiHost, path, "Bearer "+l.keys["tea"])
 		})
-	}
-}
-
-// olderAxiosWorks: the axios that most programs have knows no CONNECT. This is tried where no connection is to this
-// machine itself, since that takes its address out of NO_PROXY, and then Node sends what axios sends to the proxy
-// through the proxy once more.
-func olderAxiosWorks(t *testing.T, l *laptop) {
-	need(t, partNode)
-	own := newLaptop(t, l.office)
-	own.takesKey(t, "openai", "sk-"+nonce("openai"))
-	get := func(path string) result {
-		return own.runs(t, nodeBinary(t), absolute(t, "node/get.mjs"), "axios-before", "https://"+path)
-	}
-	if r := get(openAIHost + "/older"); r.code != 0 || !strings.Contains(r.stdout, "served /older") {
-		t.Errorf("got code %d and %q, want the answer\n%s", r.code, r.stdout, r.stderr)
-	}
-	l.sawOnce(t, openAIHost, "/older", "Bearer "+own.keys["openai"])
-	if r := get(plainHost + "/older/elsewhere"); r.code == 0 || len(l.visits("/older/elsewhere")) != 0 {
-		t.Errorf("a placeholder on its way elsewhere, which is seen here as it would not be in a tunnel: got code %d, want it refused", r.code)
 	}
 }
 

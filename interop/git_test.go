@@ -53,6 +53,8 @@ func gitAuthor() []string {
 
 // gitWorks: clone and push, with nothing set up but the run.
 func gitWorks(t *testing.T, l *laptop) {
+	need(t, partGit)
+	l.serveGit(t)
 	dir := t.TempDir()
 	with := l.with(append(gitAuthor(), "GIT_TERMINAL_PROMPT=0")...)
 	r := with.runs(t, "/bin/sh", "-ec", `

@@ -13,6 +13,7 @@ import (
 // program gets neither that key nor the token, and the engine's own log has what it did.
 func TestTheSameCommandsUseARunningEngine(t *testing.T) {
 	t.Parallel()
+	need(t, partCurl)
 	s := startSandbox(t)
 	s.control(t, "/control/decision", map[string]string{"answer": "approve", "user": "alice"})
 	e := startEngine(t, engineOptions{port: s.enginePort, providers: []providerConfig{s.definition()}})

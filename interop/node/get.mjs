@@ -7,7 +7,7 @@
 import { get } from 'node:https';
 
 const [client, url] = process.argv.slice(2);
-const headers = { Authorization: `Bearer ${process.env.TEA_TOKEN ?? process.env.OPENAI_API_KEY}` };
+const headers = { Authorization: `Bearer ${process.env.TEA_TOKEN}` };
 
 const clients = {
   async fetch() {
