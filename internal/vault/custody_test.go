@@ -97,7 +97,7 @@ func TestPassphraseIsAskedForNoMoreThanNeeded(t *testing.T) {
 			}
 		}
 	}
-	shut(t, h.open(t, with(vault.Passphrase), count(2)))
+	shut(t, h.open(t, with(vault.Passphrase), count(1)))
 	shut(t, h.open(t, count(1)))
 }
 
