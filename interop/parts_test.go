@@ -19,6 +19,7 @@ const (
 	partPython   part = "python"
 	partGlewlwyd part = "glewlwyd"
 	partChromium part = "chromium"
+	partKeyring  part = "keyring"
 )
 
 // need stops a test whose parts are not on this machine. A test is left out only

@@ -133,24 +133,6 @@ func TestKeyringThatHangsIsNotWaitedForLong(t *testing.T) {
 	}
 }
 
-// The system's own keyring is none in a session without a bus, and that is told at once.
-func TestSystemWithoutASessionBusHasNoKeyring(t *testing.T) {
-	if _, err := os.Stat("/run/user"); err == nil || os.Getenv("DBUS_SESSION_BUS_ADDRESS") != "" {
-		t.Skip("this machine may have a session bus")
-	}
-	h := newHome(t)
-	cfg := h.config()
-	cfg.Keychain, cfg.Custody = nil, vault.Keyring
-	began := time.Now()
-	_, err := vault.Open(t.Context(), cfg)
-	if !errors.Is(err, keybearer.Unavailable) || !strings.Contains(err.Error(), "no session bus") {
-		t.Errorf("got %v, want that there is no session bus", err)
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %s", took)
-	}
-}
-
 // A first use that was killed has sealed nothing: the key that it left is used.
 func TestFirstUseIsKilled(t *testing.T) {
 	for _, step := range vault.Steps()[:2] {
