@@ -80,16 +80,17 @@ func (b *Broker) poll(f *Flow, p *Provider, client *oauth.Client, code *oauth.De
 func (b *Broker) redeemDevice(ctx context.Context, f *Flow, p *Provider, client *oauth.Client, answer oauth.TokenResponse) error {
 	storing, cancel := lasting(ctx)
 	defer cancel()
-	if err := b.move(storing, f, FlowExchanging); errors.Is(err, Conflict) {
-		b.log.Warn("the person has agreed twice; what the device code brought is revoked where the provider can do that", "authorization", f.ID)
-		if err := client.Revoke(ctx, answer.RefreshToken, answer.AccessToken); err != nil {
-			b.log.Warn("the provider did not revoke", "provider", p.ID, "error", err)
-		}
-		return errElsewhere
-	} else if err != nil {
-		return err
+	err := b.allowsDevice(storing, f.Project) // they were when the code was shown
+	if err == nil {
+		err = b.move(storing, f, FlowExchanging)
 	}
-	if err := b.allowsDevice(ctx, f.Project); err != nil { // it was when the code was shown
+	if err != nil {
+		if lost := client.Revoke(ctx, answer.RefreshToken, answer.AccessToken); lost != nil {
+			b.log.Warn("nobody waits for what a device code brought, and the provider did not revoke it", "provider", p.ID, "error", lost)
+		}
+		if errors.Is(err, Conflict) { // the person was faster in a browser
+			return errElsewhere
+		}
 		return err
 	}
 	if err := b.receive(ctx, f, p, client, answer); err != nil {

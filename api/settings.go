@@ -34,6 +34,8 @@ type OAuth2Settings struct {
 	TokenIntrospectionRequest *Introspection `json:"token_introspection_request,omitempty"`
 	// RevokeRequest is sent when a connection is deleted. (Ours.)
 	RevokeRequest *RequestConfig `json:"revoke_request,omitempty"`
+	// DeviceRequest asks for a device code and a user code (RFC 8628). (Ours.)
+	DeviceRequest *RequestConfig `json:"device_authorization_request,omitempty"`
 
 	// Expiry says what holds when an answer carries no lifetime. (Ours.)
 	Expiry *Expiry `json:"expiry,omitempty"`

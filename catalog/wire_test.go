@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -75,6 +76,9 @@ func (l *listener) client(t *testing.T, kind, answer string) *oauth.Client {
 	if r := d.RefreshRequest; r != nil {
 		over.RefreshRequest = &oauth.Request{Endpoint: here(r.Endpoint)}
 	}
+	if r := d.DeviceRequest; r != nil {
+		over.DeviceRequest = &oauth.Request{Endpoint: here(r.Endpoint)}
+	}
 	if r := d.RevokeRequest; r != nil {
 		over.RevokeRequest = &oauth.Request{Endpoint: here(r.Endpoint)}
 	}
@@ -136,6 +140,33 @@ func TestKindsAuthenticateOnceAndAsDocumented(t *testing.T) {
 	}
 }
 
+func TestDeviceCodesAreAskedForWithoutTheSecretInTheBody(t *testing.T) {
+	l := newListener(t)
+	var kinds []string
+	for _, kind := range catalog.Kinds() {
+		d, _ := catalog.Definition(kind)
+		if !d.AuthorizesDevices() {
+			continue
+		}
+		kinds = append(kinds, kind)
+		c := l.client(t, kind, `{"device_code":"a-device-code","user_code":"WDJB-MJHT","verification_uri":"https://login.example.com/device"}`)
+		_, err := c.AuthorizeDevice(t.Context(), []string{"read"})
+		got := l.last(t)
+		if err != nil || got.params["client_id"] != "the-client" || got.params["client_secret"] != "" || (got.params["scope"] == "") != (kind == "zoom") {
+			t.Errorf("%s: %v; the request has %d parameters", kind, err, len(got.params))
+		}
+		l.client(t, kind, plainAnswer)
+		_, err = c.PollDevice(t.Context(), oauth.DeviceAuthorization{DeviceCode: secret.New("a-device-code")}, nil)
+		if got := l.last(t); err != nil || got.params["device_code"] != "a-device-code" || got.params["grant_type"] != oauth.GrantTypeDevice {
+			t.Errorf("%s: %v; the poll has %d parameters", kind, err, len(got.params))
+		}
+	}
+	want := []string{"github", "github-enterprise-server", "gitlab", "gitlab-self-managed", "google", "microsoft", "sentry", "zoom"}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("got %v, want %v", kinds, want)
+	}
+}
+
 func TestUserInfoNamesTheAccount(t *testing.T) {
 	l := newListener(t)
 	for kind, c := range map[string]struct{ answer, method, id string }{
@@ -191,4 +222,20 @@ func TestGitHubSeparatesGrantedScopesByCommas(t *testing.T) {
 	_, err = l.client(t, "github", `{"error":"bad_verification_code","error_description":"The code passed is incorrect or expired."}`).
 		Exchange(t.Context(), secret.New("the-code"), oauth.NewVerifier(), nil)
 	wantError(t, err, oauth.Reconsent, "start the authorization again")
+}
+
+func TestMovedKindsLeaveNoEndpointBehind(t *testing.T) {
+	const base = "https://sandbox.example.com:9443"
+	for _, kind := range catalog.Kinds() {
+		d, _ := catalog.Definition(kind)
+		text, err := json.Marshal(d.Install(d.Moved(base)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`"endpoint":"([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+			if !strings.HasPrefix(match[1], base+"/") {
+				t.Errorf("%s: %s stayed where it was", kind, match[1])
+			}
+		}
+	}
 }

@@ -30,6 +30,9 @@ func (d *Definition) Moved(base string) Definition {
 	if r := d.RevokeRequest; r != nil {
 		to.RevokeRequest = &Request{Endpoint: moved(r.Endpoint)}
 	}
+	if r := d.DeviceRequest; r != nil {
+		to.DeviceRequest = &Request{Endpoint: moved(r.Endpoint)}
+	}
 	if u := d.UserInfoRequest; u != nil {
 		to.UserInfoRequest = &UserInfo{Request: Request{Endpoint: moved(u.Endpoint)}}
 	}

@@ -28,6 +28,9 @@ func exportCommand(w world) *cobra.Command {
 		Example: "  eval \"$(keybearer export github --format shell)\"\n  keybearer export --format dotenv > .env",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if f.json {
+				f.format = "json"
+			}
 			write, ok := exportFormats()[f.format]
 			if !ok {
 				return usageError{fmt.Errorf("--format %q is not known: env, shell, dotenv or json", f.format)}

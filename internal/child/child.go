@@ -18,9 +18,6 @@ const (
 	CodeSignal = 128
 )
 
-// defaultGrace is how long a program has to end after it was told to.
-const defaultGrace = 5 * time.Second
-
 // Config says what to run, and with what around it.
 type Config struct {
 	// Argv is the program and its arguments. A name without a slash is looked for in our own PATH.
@@ -75,11 +72,7 @@ func Run(ctx context.Context, c Config) (code int, err error) {
 	if err != nil {
 		return CodeFailed, err
 	}
-	defer func() {
-		if gone := files.remove(); gone != nil && err == nil {
-			err = nil // it holds public certificates, and an exit code is worth more than this
-		}
-	}()
+	defer files.remove()
 	return run(ctx, c, path, environment(c, files))
 }
 
@@ -102,13 +95,6 @@ func (c Config) check() error {
 func isFolder(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && info.IsDir()
-}
-
-func (c Config) grace() time.Duration {
-	if c.Grace > 0 {
-		return c.Grace
-	}
-	return defaultGrace
 }
 
 // streams are the child's input, output and error output.

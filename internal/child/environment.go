@@ -2,7 +2,6 @@ package child
 
 import (
 	"maps"
-	"net/url"
 	"runtime"
 	"slices"
 	"strconv"
@@ -15,11 +14,7 @@ func environment(c Config, t trust) []string {
 	v := parse(c.Env)
 	v.strip(c.Strip)
 	if c.Proxy != nil {
-		proxy := c.Proxy
-		if c.Isolate {
-			proxy = inside(proxy)
-		}
-		setProxy(v, proxy, c.Hosts)
+		setProxy(v, c)
 		t.set(v)
 		setJava(v, c, t)
 	}
@@ -109,13 +104,18 @@ func (v *variables) list() []string {
 
 // setProxy names the proxy in all the places where programs look. Those that have a setting of their own,
 // in a file of the user's, take it before HTTPS_PROXY, but not before their own variable.
-func setProxy(v *variables, proxy *url.URL, hosts []string) {
-	address := proxy.String()
+func setProxy(v *variables, c Config) {
+	address := c.Proxy.String()
+	if c.Isolate {
+		address = inside(c.Proxy).String()
+		v.unset("NO_PROXY") // in there nothing is reached directly
+		v.unset("no_proxy")
+	}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
 		v.set(name, address)
 		v.set(strings.ToLower(name), address)
 	}
-	around := noProxy(v, hosts)
+	around := noProxy(v, c.Hosts)
 	v.set("NO_PROXY", around)
 	v.set("no_proxy", around)
 	v.set("NODE_USE_ENV_PROXY", "1")

@@ -72,6 +72,22 @@ func TestProxyIsNamedWhereProgramsLook(t *testing.T) {
 	}
 }
 
+// An isolated child reaches nothing directly, so that all has to go through the proxy, which is on its own loopback.
+func TestIsolatedChildIsSentThroughTheProxyForAll(t *testing.T) {
+	if !canIsolate(t) {
+		return
+	}
+	got := environmentOf(t, order{
+		Env:   []string{"NO_PROXY=internal.example", "no_proxy=internal.example"},
+		Proxy: "http://run:placeholder@localhost:40123", Hosts: []string{"127.0.0.1:8080"}, Isolate: true,
+	})
+	for name, want := range map[string]string{"https_proxy": placeholder, "NO_PROXY": "localhost,::1", "no_proxy": "localhost,::1"} {
+		if got[name] != want {
+			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+}
+
 func TestWithoutProxyNothingIsAdded(t *testing.T) {
 	got := environmentOf(t, order{Env: []string{"A=1", "HTTPS_PROXY=http://corporate:3128"}, CA: "ignored"})
 	if diff := cmp.Diff(map[string]string{"A": "1", "HTTPS_PROXY": "http://corporate:3128"}, got); diff != "" {

@@ -10,15 +10,19 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// becoming is how long the other side may take to become the program.
+const becoming = 20 * time.Second
 
 // startIsolated starts the program in a network of its own. A process that has several threads, as a Go
 // program always has, cannot enter a user namespace, only be born in one. So we start ourselves there (see
 // [Enter]), hand over a socket, and get back over it a listener that belongs to the child's network but
 // that we accept from. Then the other side becomes the program, and no process stays in between.
-func startIsolated(c Config, path string, env []string) (*os.Process, *relay, error) {
+func startIsolated(c Config, path string, env []string) (process *os.Process, stop func(), err error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return nil, nil, fmt.Errorf("isolating the run: %w", err)
@@ -26,7 +30,7 @@ func startIsolated(c Config, path string, env []string) (*os.Process, *relay, er
 	defer ours.Close()
 
 	argv := append([]string{entering, c.Proxy.Port(), path}, c.Argv...)
-	process, err := os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{
+	process, err = os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{
 		Dir: c.Dir, Env: env, Files: append(c.streams(), theirs), Sys: apart(attributes()),
 	})
 	theirs.Close()
@@ -35,9 +39,10 @@ func startIsolated(c Config, path string, env []string) (*os.Process, *relay, er
 	}
 	listener, err := receive(ours)
 	if err != nil {
+		_ = process.Kill() // it must not become the program behind our back
 		return process, nil, err
 	}
-	return process, newRelay(listener, c.Proxy), nil
+	return process, newRelay(listener, c.Proxy).close, nil
 }
 
 func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
@@ -90,8 +95,11 @@ func everybody(file string) []syscall.SysProcIDMap {
 }
 
 // receive waits for the listener, and then until the other side has become the program, which closes its
-// end.
+// end. Both take milliseconds, unless somebody stops the other side meanwhile.
 func receive(ours *net.UnixConn) (net.Listener, error) {
+	if err := ours.SetReadDeadline(time.Now().Add(becoming)); err != nil {
+		return nil, err
+	}
 	word, room := make([]byte, 512), make([]byte, unix.CmsgSpace(4))
 	n, held, _, _, err := ours.ReadMsgUnix(word, room)
 	if err != nil || n == 0 {
@@ -131,7 +139,7 @@ func listenerIn(rights []byte) (net.Listener, error) {
 }
 
 // errEndedEarly: the other side has ended without a word. Its exit code tells more.
-var errEndedEarly = errors.New("this run could not be isolated: the process that was to become the program has ended before it did")
+var errEndedEarly = errors.New("this run could not be isolated: the process that was to become the program has ended, or was stopped, before it did. Run it again")
 
 // failure reads what the other side reports: a step and an errno.
 func failure(word string) error {

@@ -2,9 +2,15 @@ package child_test
 
 import (
 	"net"
+	"net/url"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/keybearer/keybearer/internal/child"
 )
 
 // canIsolate reports whether this kernel lets us, which unshare(1) knows, too. Where not, the refusal has to be the sentence.
@@ -103,6 +109,26 @@ func TestIsolationIsRefused(t *testing.T) {
 	if !strings.Contains(string(words), "max_user_namespaces") {
 		t.Errorf("does not say what to do: %s", words)
 	}
+}
+
+// What carries the child's connections ends with the run, also for those that the child leaves open.
+func TestRunLeavesNothingBehind(t *testing.T) {
+	if !canIsolate(t) {
+		return
+	}
+	before, p := goleak.IgnoreCurrent(), newProxy(t)
+	address, err := url.Parse(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := child.Run(t.Context(), child.Config{
+		Argv: []string{self(t), asChild, "hold", address.Host}, Env: os.Environ(), Proxy: address, Isolate: true,
+	})
+	if code != 0 || err != nil {
+		t.Fatal(code, err)
+	}
+	p.stop()
+	goleak.VerifyNone(t, before)
 }
 
 func listening(t *testing.T) string {

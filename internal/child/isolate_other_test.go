@@ -3,10 +3,9 @@
 package child_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
-
-	"net/url"
 
 	"github.com/keybearer/keybearer/internal/child"
 )

@@ -2,8 +2,9 @@ package child
 
 import (
 	"encoding/asn1"
+	"encoding/binary"
 	"strconv"
-	"unicode/utf16"
+	"strings"
 )
 
 // setJava tells a JVM by JAVA_TOOL_OPTIONS, which all of them read, and print at their start: so it holds no
@@ -12,7 +13,11 @@ func setJava(v *variables, c Config, t trust) {
 	if t.store == "" {
 		return
 	}
-	options := "-Djavax.net.ssl.trustStore=" + t.store + " -Djavax.net.ssl.trustStoreType=PKCS12" +
+	store := t.store
+	if strings.ContainsAny(store, " \t") {
+		store = `"` + store + `"` // a JVM takes quotes there as a shell does
+	}
+	options := "-Djavax.net.ssl.trustStore=" + store + " -Djavax.net.ssl.trustStoreType=PKCS12" +
 		" -Djdk.http.auth.tunneling.disabledSchemes="
 	if c.Isolate { // else the proxy would refuse it, and all that Java fetches would fail
 		for _, scheme := range []string{"http", "https"} {
@@ -25,67 +30,72 @@ func setJava(v *variables, c Config, t trust) {
 	v.set("JAVA_TOOL_OPTIONS", options)
 }
 
-type (
-	contentInfo struct {
-		Type    asn1.ObjectIdentifier
-		Content []byte `asn1:"tag:0,explicit"`
-	}
-	pfx struct {
-		Version int
-		Safe    contentInfo
-	}
-	certBag struct {
-		Type asn1.ObjectIdentifier
-		Cert []byte `asn1:"tag:0,explicit"`
-	}
-	safeBag struct {
-		Type       asn1.ObjectIdentifier
-		Bag        certBag     `asn1:"tag:0,explicit"`
-		Attributes []attribute `asn1:"set"`
-	}
-	attribute struct {
-		Type   asn1.ObjectIdentifier
-		Values []asn1.RawValue `asn1:"set"`
-	}
-)
-
 // trustStore makes the PKCS #12 file (RFC 7292) that Java reads as a trust store: certificates in the clear,
 // without a MAC and so without a password, each with a name and the attribute by which Java knows that it
 // is trusted (the JDK's sun.security.pkcs12.PKCS12KeyStore). Public certificates need neither.
 func trustStore(bundle []byte) []byte {
 	var (
-		data        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
-		bag         = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 3}
-		x509        = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 22, 1}
-		trustedFor  = asn1.ObjectIdentifier{2, 16, 840, 1, 113894, 746875, 1, 1}
-		anyPurpose  = der(asn1.ObjectIdentifier{2, 5, 29, 37, 0})
-		friendly    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 20}
-		bags        []safeBag
-		wholeBundle = ders(bundle)
+		data     = oid(1, 2, 840, 113549, 1, 7, 1)
+		bag      = oid(1, 2, 840, 113549, 1, 12, 10, 1, 3)
+		x509     = oid(1, 2, 840, 113549, 1, 9, 22, 1)
+		friendly = oid(1, 2, 840, 113549, 1, 9, 20)
+		trusted  = der(sequence, oid(2, 16, 840, 1, 113894, 746875, 1, 1), der(set, oid(2, 5, 29, 37, 0))) // for any purpose
+		bags     [][]byte
 	)
-	for i, cert := range wholeBundle {
-		name := asn1.RawValue{Tag: asn1.TagBMPString, Bytes: bmp("root-" + strconv.Itoa(i))}
-		bags = append(bags, safeBag{bag, certBag{x509, cert}, []attribute{
-			{friendly, []asn1.RawValue{name}},
-			{trustedFor, []asn1.RawValue{{FullBytes: anyPurpose}}},
-		}})
+	for i, cert := range ders(bundle) {
+		name := der(sequence, friendly, der(set, der(bmpString, utf16Of("root-"+strconv.Itoa(i)))))
+		held := der(sequence, x509, der(tagged, der(octets, cert)))
+		bags = append(bags, der(sequence, bag, der(tagged, held), der(set, name, trusted)))
 	}
-	return der(pfx{3, contentInfo{data, der([]contentInfo{{data, der(bags)}})}})
+	contents := der(sequence, data, der(tagged, der(octets, der(sequence, bags...))))
+	safe := der(sequence, data, der(tagged, der(octets, der(sequence, contents))))
+	return der(sequence, der(integer, []byte{3}), safe)
 }
 
-// der marshals what cannot fail to be marshalled: the types above, filled with bytes.
-func der(v any) []byte {
-	b, err := asn1.Marshal(v)
+// Tags of DER (X.690): sequences and sets with what they hold, and [0] around something.
+const (
+	integer   = 0x02
+	octets    = 0x04
+	bmpString = 0x1e
+	sequence  = 0x30
+	set       = 0x31
+	tagged    = 0xa0
+)
+
+// der puts tag and length before what it is given. encoding/asn1 takes four times as long, and each run waits for it.
+func der(tag byte, parts ...[]byte) []byte {
+	n := 0
+	for _, part := range parts {
+		n += len(part)
+	}
+	out := append(make([]byte, 0, n+6), tag)
+	if n < 0x80 {
+		out = append(out, byte(n))
+	} else {
+		long := binary.BigEndian.AppendUint32(nil, uint32(n))
+		for long[0] == 0 {
+			long = long[1:]
+		}
+		out = append(append(out, 0x80|byte(len(long))), long...)
+	}
+	for _, part := range parts {
+		out = append(out, part...)
+	}
+	return out
+}
+
+func oid(numbers ...int) []byte {
+	b, err := asn1.Marshal(asn1.ObjectIdentifier(numbers))
 	if err != nil {
-		return nil
+		return nil // these are constants, and a test reads the file
 	}
 	return b
 }
 
-func bmp(s string) []byte {
-	var b []byte
-	for _, u := range utf16.Encode([]rune(s)) {
-		b = append(b, byte(u>>8), byte(u))
+func utf16Of(ascii string) []byte {
+	b := make([]byte, 0, 2*len(ascii))
+	for _, c := range []byte(ascii) {
+		b = append(b, 0, c)
 	}
 	return b
 }

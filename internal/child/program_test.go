@@ -35,6 +35,13 @@ func program(args []string) int {
 		}
 		r.Body.Close()
 		return 0
+	case "hold": // goes away in the middle of a request
+		conn, err := net.Dial("tcp", args[1])
+		if err != nil {
+			return 1
+		}
+		_, err = fmt.Fprint(conn, "CONNECT half")
+		return printed(err)
 	case "roots":
 		return roots()
 	case "talk":

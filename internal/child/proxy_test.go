@@ -29,6 +29,7 @@ type proxy struct {
 	mu     sync.Mutex
 	asked  []string // "HOST PATH" of each request inside a tunnel
 	refuse int      // tunnels refused for want of the secret
+	stop   func()
 }
 
 func newProxy(t *testing.T) *proxy {
@@ -52,10 +53,11 @@ func newProxy(t *testing.T) *proxy {
 			open.Go(func() { p.serve(conn, config) })
 		}
 	})
-	t.Cleanup(func() {
+	p.stop = func() {
 		listener.Close()
 		open.Wait()
-	})
+	}
+	t.Cleanup(p.stop)
 	return p
 }
 

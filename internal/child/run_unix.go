@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// defaultGrace is how long a program has to end after it was told to.
+const defaultGrace = 5 * time.Second
+
 // run starts the program and attends to it until it has ended.
 func run(ctx context.Context, c Config, path string, env []string) (int, error) {
 	// The child asks the system to be told when we die, which Linux understands as the thread that started
@@ -28,16 +31,16 @@ func run(ctx context.Context, c Config, path string, env []string) (int, error) 
 	signal.Notify(changes, syscall.SIGCHLD)
 	defer signal.Stop(changes)
 
-	process, bridge, err := start(c, path, env)
-	if bridge != nil {
-		defer bridge.close()
-	}
+	process, stop, err := start(c, path, env)
 	w := watch{process: process, grace: c.grace(), signals: signals, changes: changes}
-	if err != nil && process != nil { // it ends by itself
+	if err != nil && process != nil { // it has been killed
 		w.untilEnd(ctx)
 	}
 	if err != nil {
 		return whyNot(path, err)
+	}
+	if stop != nil {
+		defer stop()
 	}
 	return w.untilEnd(ctx), nil
 }
@@ -67,12 +70,12 @@ func taken() []os.Signal {
 	return slices.DeleteFunc(all, signal.Ignored)
 }
 
-// start gives the process, also if it has failed on its way to become the program.
-func start(c Config, path string, env []string) (*os.Process, *relay, error) {
+// start gives the process, also if it has failed on its way to become the program, and what to call when it has ended, or nil.
+func start(c Config, path string, env []string) (process *os.Process, stop func(), err error) {
 	if c.Isolate {
 		return startIsolated(c, path, env)
 	}
-	process, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Dir: c.Dir, Env: env, Files: c.streams(), Sys: attributes()})
+	process, err = os.StartProcess(path, c.Argv, &os.ProcAttr{Dir: c.Dir, Env: env, Files: c.streams(), Sys: attributes()})
 	if err != nil {
 		return nil, nil, notRun{err}
 	}
@@ -86,11 +89,15 @@ type watch struct {
 	grace   time.Duration
 	signals <-chan os.Signal
 	changes <-chan os.Signal
+
+	stopped bool
+	stops   int // how often it was
+	killing bool
 }
 
 // untilEnd gives the exit code.
-func (w watch) untilEnd(ctx context.Context) int {
-	defer w.process.Release() //nolint:errcheck // it has nothing left that could fail
+func (w *watch) untilEnd(ctx context.Context) int {
+	defer func() { _ = w.process.Release() }()
 	over, kill := ctx.Done(), (<-chan time.Time)(nil)
 	for {
 		if code, ended := w.look(); ended {
@@ -99,7 +106,9 @@ func (w watch) untilEnd(ctx context.Context) int {
 		select {
 		case <-w.changes:
 		case s := <-w.signals:
-			w.pass(s.(syscall.Signal))
+			if code, ended := w.pass(s.(syscall.Signal)); ended {
+				return code
+			}
 		case <-over:
 			over, kill = nil, time.After(w.grace)
 			w.send(syscall.SIGTERM)
@@ -111,10 +120,10 @@ func (w watch) untilEnd(ctx context.Context) int {
 }
 
 // look takes all that the system has to tell about the child.
-func (w watch) look() (code int, ended bool) {
+func (w *watch) look() (code int, ended bool) {
 	for {
 		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(w.process.Pid, &status, syscall.WNOHANG|syscall.WUNTRACED, nil)
+		pid, err := syscall.Wait4(w.process.Pid, &status, syscall.WNOHANG|syscall.WUNTRACED|syscall.WCONTINUED, nil)
 		switch {
 		case err == syscall.EINTR:
 		case err != nil: // ECHILD: somebody else has waited for it, and the code is lost
@@ -125,36 +134,46 @@ func (w watch) look() (code int, ended bool) {
 			return status.ExitStatus(), true
 		case status.Signaled():
 			return CodeSignal + int(status.Signal()), true
+		case status.Continued():
+			w.stopped = false
 		case status.Stopped():
-			w.stopToo(status.StopSignal())
+			w.stopped = true
+			w.stops++
+			w.stopToo()
 		}
 	}
 }
 
 // pass gives a signal to the child that it has not got already: what a terminal's keys send goes to the whole
-// process group in the foreground.
-func (w watch) pass(s syscall.Signal) {
+// process group in the foreground, and so does what a shell's fg sends.
+func (w *watch) pass(s syscall.Signal) (code int, ended bool) {
 	switch s {
 	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP:
 		if inForeground() {
-			return
+			return 0, false
+		}
+	case syscall.SIGCONT:
+		// One that comes late must not continue a child that was stopped anew meanwhile.
+		before := w.stops
+		code, ended = w.look()
+		if ended || !w.stopped || w.stops != before {
+			return code, ended
 		}
 	}
 	w.send(s)
+	return 0, false
 }
 
-func (w watch) send(s syscall.Signal) {
+func (w *watch) send(s syscall.Signal) {
 	_ = w.process.Signal(s) // it may have ended: look will tell
 }
 
 // stopToo stops us as the child was stopped, so that the shell that started us takes the terminal back;
-// what continues us, its fg, continues the whole group, and is passed on, too.
-func (w watch) stopToo(by syscall.Signal) {
-	if by == syscall.SIGSTOP && !hasShell() {
-		return
+// what continues us, its fg, continues the whole group, and is passed on, too. Without a shell nobody would.
+func (w *watch) stopToo() {
+	if hasShell() && !w.killing {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}
-	// The other signals stop nobody in a process group over which no shell watches, so one does.
-	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 }
 
 // hasShell guesses whether something watches over our job that would continue us.
@@ -180,14 +199,33 @@ func terminalGroup() int {
 }
 
 // killAll ends the child and what it has started. Its process group is our own, unless it has made one for
-// itself, so it is by descent that they are found, where the system tells that.
-func (w watch) killAll() {
-	below := descendants(w.process.Pid)
+// itself, so it is by descent that they are found, where the system tells that. They are stopped first, until no new one is
+// found: one that is killed leaves those below it to nobody, and one that runs can start another meanwhile.
+func (w *watch) killAll() {
+	w.killing = true
+	w.send(syscall.SIGSTOP)
+	var all []int
+	for found := true; found; {
+		found = false
+		for _, pid := range descendants(w.process.Pid) {
+			if !slices.Contains(all, pid) {
+				all, found = append(all, pid), true
+				_ = syscall.Kill(pid, syscall.SIGSTOP)
+			}
+		}
+	}
 	if group, err := syscall.Getpgid(w.process.Pid); err == nil && group == w.process.Pid {
 		_ = syscall.Kill(-group, syscall.SIGKILL)
 	}
 	w.send(syscall.SIGKILL)
-	for _, pid := range below {
+	for _, pid := range all {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+}
+
+func (c Config) grace() time.Duration {
+	if c.Grace > 0 {
+		return c.Grace
+	}
+	return defaultGrace
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,8 +95,10 @@ func TestContextEndsTheChild(t *testing.T) {
 	}{
 		"in order": {`trap "exit 3" TERM; echo ready; while :; do read line; done`, 3, time.Minute},
 		"killed":   {`trap "" TERM; echo ready; while :; do read line || sleep 1000; done`, 137, time.Millisecond},
-		"with what it started": {`trap "" TERM; (trap "" TERM; sleep 1000; sleep 1000) & echo ready; wait; wait`,
-			137, time.Millisecond},
+		"with what it started": {
+			`trap "" TERM; (trap "" TERM; sleep 1000; sleep 1000) & echo ready; wait; wait`,
+			137, time.Millisecond,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -141,15 +144,17 @@ func TestChildHearsThatTheRunWasKilled(t *testing.T) {
 	if !linux {
 		return // the record 0035 says so
 	}
-	cmd, in, out := away(t, order{Argv: []string{self(t), asChild, "talk"}})
-	defer in.Close()
-	out.want(t, "ready")
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	out.want(t, "got SIGHUP")
-	var failed *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &failed) || !strings.Contains(failed.Error(), "killed") {
-		t.Errorf("the runner ended with %v", err)
+	for _, isolate := range slices.Compact([]bool{false, canIsolate(t)}) {
+		cmd, in, out := away(t, order{Argv: []string{self(t), asChild, "talk"}, Isolate: isolate, Proxy: placeholder})
+		defer in.Close()
+		out.want(t, "ready")
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		out.want(t, "got SIGHUP")
+		var failed *exec.ExitError
+		if err := cmd.Wait(); !errors.As(err, &failed) || !strings.Contains(failed.Error(), "killed") {
+			t.Errorf("the runner ended with %v", err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -46,11 +47,12 @@ func (t trust) set(v *variables) {
 	}
 }
 
-func (t trust) remove() error {
-	if t.folder == "" {
-		return nil
+// remove takes the folder away. Should that fail, what stays are public certificates, and the child's exit code is
+// worth more than telling it.
+func (t trust) remove() {
+	if t.folder != "" {
+		_ = os.RemoveAll(t.folder)
 	}
-	return os.RemoveAll(t.folder)
 }
 
 // writeTrust writes, for each variable, what the user trusts there already with the run's certificates behind
@@ -64,9 +66,9 @@ func writeTrust(c Config) (trust, error) {
 	if err != nil {
 		return trust{}, fmt.Errorf("making a folder for the run's certificates: %w; free some space there, or set TMPDIR to another folder", err)
 	}
-	w := writer{trust: trust{folder: folder, named: map[string]string{}}, ca: c.CA, env: parse(c.Env), written: map[string]string{}}
+	w := writer{trust: trust{folder: folder, named: map[string]string{}}, ca: c.CA, env: parse(c.Env), read: map[string][]byte{}, written: map[string]string{}}
 	if err := w.write(); err != nil {
-		_ = w.remove()
+		w.remove()
 		return trust{}, fmt.Errorf("writing the run's certificates: %w; free some space there, or set TMPDIR to another folder", err)
 	}
 	return w.trust, nil
@@ -76,29 +78,26 @@ type writer struct {
 	trust
 	ca      []byte
 	env     *variables
-	written map[string]string // source to file
+	read    map[string][]byte // source to what is in it
+	written map[string]string // the same to the file made of it
 }
 
 func (w *writer) write() error {
-	general, roots := w.general()
+	roots := w.general()
 	for _, name := range replacing() {
-		source, found := w.env.get(name), []byte(nil)
-		if source != "" {
-			found = certificates(source)
-		}
+		found := w.certificates(w.env.get(name))
 		if found == nil {
-			source, found = general, roots
+			found = roots
 		}
 		if found == nil {
 			continue
 		}
-		if err := w.name(name, source, found); err != nil {
+		if err := w.name(name, found); err != nil {
 			return err
 		}
 	}
 	for _, name := range adding() {
-		source := w.env.get(name)
-		if err := w.name(name, "added "+source, certificates(source)); err != nil {
+		if err := w.name(name, w.certificates(w.env.get(name))); err != nil {
 			return err
 		}
 	}
@@ -106,7 +105,7 @@ func (w *writer) write() error {
 		return nil
 	}
 	w.store = filepath.Join(w.folder, "roots.p12")
-	if err := os.WriteFile(w.store, trustStore(append(bytes.Clone(roots), w.ca...)), 0o600); err != nil {
+	if err := os.WriteFile(w.store, trustStore(slices.Concat(roots, w.ca)), 0o600); err != nil {
 		return err
 	}
 	return w.writeWgetrc()
@@ -128,28 +127,36 @@ func (w *writer) writeWgetrc() error {
 
 // general finds what is trusted where a program has no variable of its own: the user's SSL_CERT_FILE,
 // or the system's file.
-func (w *writer) general() (source string, roots []byte) {
+func (w *writer) general() []byte {
 	for _, source := range append([]string{w.env.get("SSL_CERT_FILE"), w.env.get("NIX_SSL_CERT_FILE")}, systemRoots()...) {
-		if roots := certificates(source); roots != nil {
-			return source, roots
+		if roots := w.certificates(source); roots != nil {
+			return roots
 		}
 	}
-	return "", nil
+	return nil
 }
 
-// name lets a variable name a file with what its source has and the run's certificates.
-func (w *writer) name(variable, source string, found []byte) error {
-	file, ok := w.written[source]
+// name lets a variable name a file with what was found for it and the run's certificates.
+func (w *writer) name(variable string, found []byte) error {
+	file, ok := w.written[string(found)]
 	if !ok {
 		file = filepath.Join(w.folder, "roots-"+strconv.Itoa(len(w.written))+".pem")
-		text := bytes.Join([][]byte{bytes.TrimRight(found, "\n"), w.ca}, []byte("\n"))
-		if err := os.WriteFile(file, bytes.TrimLeft(text, "\n"), 0o600); err != nil {
+		if err := os.WriteFile(file, slices.Concat(found, w.ca), 0o600); err != nil {
 			return err
 		}
-		w.written[source] = file
+		w.written[string(found)] = file
 	}
 	w.named[variable] = file
 	return nil
+}
+
+func (w *writer) certificates(source string) []byte {
+	found, ok := w.read[source]
+	if !ok {
+		found = certificates(source)
+		w.read[source] = found
+	}
+	return found
 }
 
 // certificates gives what is in a file of certificates, or in the files of a folder (requests takes one,
@@ -168,14 +175,16 @@ func certificates(source string) []byte {
 	var all []byte
 	for _, file := range files {
 		if text := readBundle(file); len(all)+len(text) <= maxBundle && bytes.Contains(text, []byte("-----BEGIN CERTIFICATE-----")) {
-			all = append(append(all, text...), '\n')
+			all = append(slices.Concat(all, text), '\n')
 		}
 	}
 	return all
 }
 
+// readBundle gives the text of a file, or nil if that is none, or too long.
 func readBundle(file string) []byte {
-	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxBundle {
 		return nil
 	}
 	f, err := os.Open(file)
@@ -183,8 +192,8 @@ func readBundle(file string) []byte {
 		return nil
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxBundle+1))
-	if err != nil || len(text) > maxBundle {
+	text := make([]byte, info.Size(), info.Size()+1) // room for a line end
+	if _, err := io.ReadFull(f, text); err != nil {
 		return nil
 	}
 	return text

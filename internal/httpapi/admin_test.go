@@ -190,6 +190,7 @@ func TestEverySettingComesBack(t *testing.T) {
 	extra := `{"display_name":"Hooli Inc","issuer":"` + at + `","scopes":{"always":["offline_access"],"default":["read"]},
 		"token_request":{"basic_encoding":"raw","send_credentials_twice":true,"headers":{"X-Api-Version":"3"}},
 		"revoke_request":{"endpoint":"` + at + `/revoke","method":"POST"},
+		"device_authorization_request":{"endpoint":"` + at + `/device_authorization"},
 		"expiry":{"default":"1h0m0s"},"refresh":{"skew":"1m0s","reuse_grace":"10m0s","idle_expiry":"2160h0m0s","ahead":"always","rate":3,"one_grant_per_account":false},"token_types":["mac"],
 		"errors":[{"on":"refresh","status":400,"code":"gone","description":"no more","class":"reconsent","advice":"Authorize again"}]}`
 	l.do("POST", "/v1/admin/auth_providers", full(at)).want(201, "")

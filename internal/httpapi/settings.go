@@ -46,6 +46,7 @@ func editSettings(d *oauth.Definition, in api.OAuth2Settings) error {
 		editOptional("sites_request", &d.SitesRequest, in.SitesRequest, editUserInfo),
 		editOptional("token_introspection_request", &d.TokenIntrospectionRequest, in.TokenIntrospectionRequest, editIntrospection),
 		editOptional("revoke_request", &d.RevokeRequest, in.RevokeRequest, editRequest),
+		editOptional("device_authorization_request", &d.DeviceRequest, in.DeviceRequest, editRequest),
 		editExpiry(d, in.Expiry),
 		editRefresh(d, in.Refresh),
 	)

@@ -13,7 +13,7 @@ func settings(d *oauth.Definition) api.OAuth2Settings {
 	out := api.OAuth2Settings{
 		DisplayName: shown(d.DisplayName), ServerURL: shown(d.ServerURL), Product: shown(d.Product), Issuer: shown(d.Issuer), ScopeDelimiter: shown(d.ScopeDelimiter),
 		AuthorizeRequest: request(&d.AuthorizeRequest), TokenRequest: request(&d.TokenRequest),
-		RefreshRequest: request(d.RefreshRequest), RevokeRequest: request(d.RevokeRequest),
+		RefreshRequest: request(d.RefreshRequest), RevokeRequest: request(d.RevokeRequest), DeviceRequest: request(d.DeviceRequest),
 		TokenTypes: d.TokenTypes,
 	}
 	if s := d.Scopes; len(s.Always)+len(s.Default)+len(s.Levels)+len(s.Known) > 0 {

@@ -32,9 +32,27 @@ type cell struct {
 	asking *asking
 	failed *asking   // the last question, if it failed
 	until  time.Time // when it may be asked again
+
+	past *past
+}
+
+// past is what is remembered of a connection through all its versions: renewing a token makes another one.
+type past struct {
+	mu sync.Mutex
 	// refused is the last token that was reported, and vain is until when none is renewed.
 	refused secret.String
 	vain    time.Time
+}
+
+// renews reports whether a refused token is worth renewing, once.
+func (p *past) renews(refused secret.String, at time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at.Before(p.vain) || p.refused.Equal(refused) {
+		return false
+	}
+	p.refused = refused
+	return true
 }
 
 // held is a token with what is asked of it for each request.
@@ -48,9 +66,17 @@ type held struct {
 
 // asking is one question to the source, for which any number may wait.
 type asking struct {
-	done chan struct{}
-	held *held
-	err  error
+	done    chan struct{}
+	renewal bool
+	held    *held
+	err     error
+}
+
+// later lets a refused token be tried again, since its renewal failed in a way that may pass.
+func (p *past) later(until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused, p.vain = secret.String{}, until
 }
 
 // token gives a fresh token of a route. A caller who hangs up does not stop the question.
@@ -67,7 +93,7 @@ func (p *Proxy) token(ctx context.Context, r *route) (*held, error) {
 		defer c.mu.Unlock()
 		return nil, c.failed.err
 	default:
-		p.ask(c, func(ctx context.Context) (keybearer.Token, error) { return p.cfg.Source.Token(ctx, r.Ref) })
+		p.ask(c, false, func(ctx context.Context) (keybearer.Token, error) { return p.cfg.Source.Token(ctx, r.Ref) })
 	}
 	a := c.asking
 	c.mu.Unlock()
@@ -88,12 +114,11 @@ func (p *Proxy) renew(ctx context.Context, r *route, refused *held) *held {
 	case h != nil && h != refused && !h.token.Access.Equal(refused.token.Access):
 		c.mu.Unlock()
 		return h
-	case p.now().Before(c.vain), c.refused.Equal(refused.token.Access):
+	case !c.past.renews(refused.token.Access, p.now()):
 		c.mu.Unlock()
 		return nil
 	default:
-		c.refused = refused.token.Access
-		p.ask(c, func(ctx context.Context) (keybearer.Token, error) {
+		p.ask(c, true, func(ctx context.Context) (keybearer.Token, error) {
 			return p.cfg.Source.Renew(ctx, r.Ref, refused.token.Access)
 		})
 	}
@@ -101,6 +126,9 @@ func (p *Proxy) renew(ctx context.Context, r *route, refused *held) *held {
 	c.mu.Unlock()
 	got, err := a.wait(ctx)
 	if err != nil {
+		if !isDead(err) && ctx.Err() == nil {
+			c.past.later(p.now().Add(pauseAfter(err)))
+		}
 		p.log.Warn("a refused token could not be renewed", "provider", r.Ref.Provider, "connection", r.Connection, "error", err)
 		return nil
 	}
@@ -112,14 +140,14 @@ func (p *Proxy) renew(ctx context.Context, r *route, refused *held) *held {
 
 // inVain notes that a token which was just renewed is refused, too: the reason is another one.
 func (p *Proxy) inVain(r *route) {
-	r.token.mu.Lock()
-	defer r.token.mu.Unlock()
-	r.token.vain = p.now().Add(vainPause)
+	r.token.past.mu.Lock()
+	defer r.token.past.mu.Unlock()
+	r.token.past.vain = p.now().Add(vainPause)
 }
 
 // ask starts a question under the proxy's own time; the cell is locked.
-func (p *Proxy) ask(c *cell, question func(context.Context) (keybearer.Token, error)) {
-	a := &asking{done: make(chan struct{})}
+func (p *Proxy) ask(c *cell, renewal bool, question func(context.Context) (keybearer.Token, error)) {
+	a := &asking{done: make(chan struct{}), renewal: renewal}
 	if !p.begin() {
 		a.err = keybearer.Errorf(keybearer.Unavailable, "the proxy is closing")
 		close(a.done)
@@ -140,18 +168,25 @@ func (p *Proxy) ask(c *cell, question func(context.Context) (keybearer.Token, er
 func (c *cell) settle(a *asking, token keybearer.Token, err error, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.err = err; err == nil && token.Access.IsZero() {
-		a.err = keybearer.Errorf(keybearer.Internal, "the source gave an empty token")
+	if err == nil && token.Access.IsZero() {
+		err = keybearer.Errorf(keybearer.Internal, "the source gave an empty token")
 	}
 	c.asking, c.failed = nil, nil
-	if a.err != nil {
-		c.failed, c.until = a, at.Add(pauseAfter(a.err))
-		c.now.Store(nil)
-	} else {
+	switch old := c.now.Load(); {
+	case err == nil:
 		a.held = &held{token: token, header: token.Authorization().Reveal(), fresh: freshUntil(token.ExpiresAt, at)}
-		c.now.Store(a.held)
+	case old.outlives(err, at) && !a.renewal:
+		a.held = &held{token: old.token, header: old.header, fresh: at.Add(pauseAfter(err))}
+	default:
+		a.err, c.failed, c.until = err, a, at.Add(pauseAfter(err))
 	}
+	c.now.Store(a.held)
 	close(a.done)
+}
+
+// outlives reports whether a token may be used on: it lives, and its source is only away for a while.
+func (h *held) outlives(err error, at time.Time) bool {
+	return h != nil && keybearer.KindOf(err).Retryable() && (h.token.ExpiresAt.IsZero() || at.Before(h.token.ExpiresAt))
 }
 
 // freshUntil leaves a token that comes with less than a minute left one second: its source had no other.

@@ -38,6 +38,11 @@ type exchange struct {
 
 // serveInner answers what comes through an interception.
 func (p *Proxy) serveInner(w http.ResponseWriter, r *http.Request) {
+	if !p.begin() {
+		closing().write(w)
+		return
+	}
+	defer p.end()
 	c, ok := r.Context().Value(carriedKey{}).(*carried)
 	if !ok {
 		refuse(http.StatusBadRequest, CodeBadRequest, keybearer.BadRequest, "a request without a CONNECT").write(w)

@@ -21,7 +21,10 @@ func (x *exchange) lay(to *url.URL, h *held) *refusal {
 	if refused != nil {
 		return refused
 	}
-	if query := x.found.text != "" && strings.Contains(x.query, x.found.text); query {
+	if !x.ruling.Own {
+		x.query = withoutParameter(x.query, bearerParameter, x.found)
+	}
+	if x.found.text != "" && strings.Contains(x.query, x.found.text) {
 		x.query, stood = x.found.replaceInQuery(x.query, h.token.Access.Reveal()), true
 	}
 	switch {
@@ -114,14 +117,30 @@ func credentialHeader(api *oauth.API, h *held) (name, value string) {
 	return name, api.Scheme + " " + access
 }
 
+// bearerParameter is where RFC 6750 section 2.3 permits a token that is not in a header.
+const bearerParameter = "access_token"
+
 // withParameter sets one parameter of a query, and leaves the others as they were written.
 func withParameter(query, name, value string) string {
+	query = withoutParameter(query, name, placeholder{})
+	if query != "" {
+		query += "&"
+	}
+	return query + url.QueryEscape(name) + "=" + url.QueryEscape(value)
+}
+
+// withoutParameter takes one parameter off, unless it has the placeholder.
+func withoutParameter(query, name string, held placeholder) string {
+	if query == "" {
+		return ""
+	}
 	var kept []string
 	for pair := range strings.SplitSeq(query, "&") {
-		key, _, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(key); pair != "" && (err != nil || plain != name) {
+		key, value, _ := strings.Cut(pair, "=")
+		plain, err := url.QueryUnescape(key)
+		if err != nil || plain != name || held.text != "" && strings.Contains(value, held.text) {
 			kept = append(kept, pair)
 		}
 	}
-	return strings.Join(append(kept, url.QueryEscape(name)+"="+url.QueryEscape(value)), "&")
+	return strings.Join(kept, "&")
 }

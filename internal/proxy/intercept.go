@@ -101,6 +101,8 @@ func (p *Proxy) serverTLS() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"h2", "http/1.1"},
+		// Records of full size from the start: small ones are for slow networks.
+		DynamicRecordSizingDisabled: true,
 		// The way from the agent to here does not leave the machine, or is the operator's: what takes a
 		// handshake longer is of no use on it.
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384},

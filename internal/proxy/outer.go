@@ -12,6 +12,11 @@ import (
 
 // serveOuter answers what agents ask the proxy itself.
 func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
+	if !p.begin() {
+		closing().write(w)
+		return
+	}
+	defer p.end()
 	a := p.authenticate(r)
 	if a == nil {
 		refuse(http.StatusProxyAuthRequired, CodeProxyAuth, keybearer.Unauthenticated, "this proxy is for agents that it knows: use the proxy URL of the run, with its user and password").write(w)

@@ -16,25 +16,37 @@ func plainPath(escaped string) string {
 		return escaped
 	}
 	var b strings.Builder
+	last := byte(0)
 	for i := 0; i < len(escaped); i++ {
-		c, width := escaped[i], 1
-		if c == '%' && i+2 < len(escaped) {
-			if decoded, err := url.PathUnescape(escaped[i : i+3]); err == nil {
-				if staysEscaped(decoded[0]) {
-					b.WriteString(strings.ToUpper(escaped[i : i+3]))
-					i += 2
-					continue
+		c, text := escaped[i], escaped[i:i+1]
+		if c == '%' {
+			c, text = unescaped(escaped[i:])
+			i += len(text) - 1
+			if staysEscaped(c) {
+				if b.WriteString(strings.ToUpper(text)); len(text) == 1 {
+					b.WriteString("25")
 				}
-				c, width = decoded[0], 3
+				last = 0
+				continue
 			}
 		}
-		if c == '/' && strings.HasSuffix(b.String(), "/") {
-			continue
+		if c != '/' || last != '/' {
+			b.WriteByte(c)
 		}
-		b.WriteByte(c)
-		i += width - 1
+		last = c
 	}
 	return b.String()
+}
+
+// unescaped is the byte that an escape at the beginning of a text stands for, and the escape. A percent sign
+// that begins none, which no server lets through, stands for itself.
+func unescaped(text string) (c byte, escape string) {
+	if len(text) >= 3 {
+		if plain, err := url.PathUnescape(text[:3]); err == nil && len(plain) == 1 {
+			return plain[0], text[:3]
+		}
+	}
+	return '%', "%"
 }
 
 func staysEscaped(c byte) bool { return c <= ' ' || c >= 0x7f || strings.IndexByte(`/\%?#;`, c) >= 0 }

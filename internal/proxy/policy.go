@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/keybearer/keybearer"
@@ -96,6 +97,8 @@ func (p *Proxy) confirm(ctx context.Context, q Asked, ruling Ruling) *refusal {
 	ctx, cancel := context.WithTimeout(ctx, askLife)
 	defer cancel()
 	switch yes, err := p.cfg.Ask(ctx, Question{Asked: q, Rule: ruling.Rule, Reason: ruling.Reason}); {
+	case errors.Is(err, context.DeadlineExceeded):
+		return refuse(403, CodeNotConfirmed, keybearer.PermissionDenied, "nobody has confirmed %s within %s", q.subject(), askLife)
 	case err != nil:
 		return refuse(403, CodeNotConfirmed, keybearer.PermissionDenied, "nobody has confirmed %s: %s", q.subject(), err)
 	case !yes:

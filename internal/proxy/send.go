@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 
 	"github.com/keybearer/keybearer"
@@ -82,12 +83,14 @@ func (x *exchange) send(to *url.URL, strange bool) (*http.Response, *refusal) {
 	return res, nil
 }
 
-// upgrade is the protocol that the request wants to go over to, or "".
+// upgrade is the protocol that the request wants to go over to, or "". HTTP/2 is none: more requests would
+// come in it, which nobody looked at (and RFC 9113 took that way back).
 func (x *exchange) upgrade() string {
-	if x.r.ProtoMajor != 1 || !hasToken(x.r.Header["Connection"], "Upgrade") {
+	to := x.r.Header.Get("Upgrade")
+	if x.r.ProtoMajor != 1 || !hasToken(x.r.Header["Connection"], "Upgrade") || strings.Contains(strings.ToLower(to), "h2c") {
 		return ""
 	}
-	return x.r.Header.Get("Upgrade")
+	return to
 }
 
 // unreachable says why there is no answer of an upstream.

@@ -52,15 +52,20 @@ func newTable(routes []keybearer.Route, before *table) *table {
 	return t
 }
 
+// cellOf is the cell of a connection that has not changed, or a new one with its past.
 func (t *table) cellOf(r *keybearer.Route) *cell {
 	if t != nil {
 		for _, old := range t.routes {
-			if old.Connection == r.Connection && old.Version == r.Version && old.Ref == r.Ref {
+			switch {
+			case old.Connection != r.Connection || old.Ref != r.Ref:
+			case old.Version == r.Version:
 				return old.token
+			default:
+				return &cell{past: old.token.past}
 			}
 		}
 	}
-	return &cell{}
+	return &cell{past: &past{}}
 }
 
 func (t *table) add(r *route) {

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -41,7 +42,8 @@ func TestARefusedTokenIsRenewedOnceAndTheRequestSentAgain(t *testing.T) {
 	l := newLab(t, picky("renewed", &n), nil)
 	l.store.renew = renewTo("renewed")
 	for _, h2 := range []bool{false, true} {
-		l.store.put(l.hooli(), canary)
+		stale := fmt.Sprintf("stale-%v", h2)
+		l.store.put(l.hooli(), stale)
 		if err := l.proxy.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +56,7 @@ func TestARefusedTokenIsRenewedOnceAndTheRequestSentAgain(t *testing.T) {
 		if r := l.do(c, l.request(http.MethodGet, "/", nil)); r.StatusCode != 200 {
 			t.Errorf("h2 %v: got %d", h2, r.StatusCode)
 		}
-		if n.Load() != 3 || len(l.store.renewed) != 1 || l.store.renewed[0] != canary {
+		if n.Load() != 3 || len(l.store.renewed) != 1 || l.store.renewed[0] != stale {
 			t.Errorf("h2 %v: %d requests, and %d renewals", h2, n.Load(), len(l.store.renewed))
 		}
 	}
@@ -107,6 +109,14 @@ func TestARefusalThatRenewingDoesNotHelpIsPassedOn(t *testing.T) {
 	if n.Load() != 6 || len(l.store.renewed) != 1 {
 		t.Errorf("%d requests and %d renewals", n.Load(), len(l.store.renewed))
 	}
+	l.store.put(l.hooli(), "renewed") // the renewal was a write of the connection
+	if err := l.proxy.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.do(c, l.request(http.MethodGet, "/", nil))
+	if len(l.store.renewed) != 1 {
+		t.Errorf("%d renewals after the connection was written", len(l.store.renewed))
+	}
 	l.store.renew = nil // the grant dies
 	at.add(6 * time.Minute)
 	for range 3 {
@@ -114,6 +124,29 @@ func TestARefusalThatRenewingDoesNotHelpIsPassedOn(t *testing.T) {
 	}
 	if len(l.store.renewed) != 2 {
 		t.Errorf("%d renewals of a dead grant", len(l.store.renewed))
+	}
+}
+
+func TestARenewalThatFailedForAMomentIsTriedAgain(t *testing.T) {
+	var n atomic.Int32
+	at := &clock{at: time.Now()}
+	l := newLab(t, picky("renewed", &n), func(_ *lab, cfg *proxy.Config) { cfg.Now = at.now })
+	l.store.renew = func(keybearer.Ref, string) (keybearer.Token, error) {
+		return keybearer.Token{}, keybearer.Errorf(keybearer.ProviderAway, "away")
+	}
+	c := l.client()
+	for range 3 {
+		if r := l.do(c, l.request(http.MethodGet, "/", nil)); r.StatusCode != http.StatusUnauthorized && r.StatusCode != http.StatusBadGateway {
+			t.Errorf("got %d", r.StatusCode)
+		}
+	}
+	if len(l.store.renewed) != 1 {
+		t.Errorf("%d renewals while the provider is away", len(l.store.renewed))
+	}
+	l.store.renew = renewTo("renewed")
+	at.add(2 * time.Second)
+	if r := l.do(c, l.request(http.MethodGet, "/", nil)); r.StatusCode != http.StatusOK {
+		t.Errorf("when it is back: got %d %s", r.StatusCode, r.text)
 	}
 }
 
@@ -167,6 +200,34 @@ func TestATokenIsAskedForAgainNearItsEnd(t *testing.T) {
 			t.Errorf("after %s more: asked %d times, want %d", step.pass, got, step.asks)
 		}
 	}
+}
+
+func TestALivingTokenIsUsedWhileItsSourceIsAway(t *testing.T) {
+	at := &clock{at: time.Now()}
+	l := newLab(t, echo, func(l *lab, cfg *proxy.Config) {
+		cfg.Now = at.now
+		r := l.store.put(l.hooli(), canary)
+		token := l.store.tokens[r.Ref]
+		token.ExpiresAt = at.at.Add(time.Hour)
+		l.store.tokens[r.Ref] = token
+	})
+	c := l.client()
+	l.do(c, l.request(http.MethodGet, "/", nil))
+	l.store.errs[l.store.routes[0].Ref] = keybearer.Errorf(keybearer.Unavailable, "the engine is away")
+	at.add(6 * time.Minute)
+	for range 3 {
+		if r := l.do(c, l.request(http.MethodGet, "/", nil)); r.StatusCode != http.StatusOK {
+			t.Errorf("got %d %s", r.StatusCode, r.text)
+		}
+	}
+	if got := l.store.asks(); got != 2 {
+		t.Errorf("the source was asked %d times", got)
+	}
+	at.add(55 * time.Minute)
+	wantRefused(t, l.do(c, l.request(http.MethodGet, "/", nil)), 502, proxy.CodeTokenAway)
+	l.store.errs[l.store.routes[0].Ref] = keybearer.Errorf(keybearer.Reauthorize, "dead")
+	at.add(time.Minute)
+	wantRefused(t, l.do(c, l.request(http.MethodGet, "/", nil)), 403, proxy.CodeReauthorize)
 }
 
 func TestAReloadForgetsWhatHasChanged(t *testing.T) {

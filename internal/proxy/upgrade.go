@@ -12,7 +12,8 @@ import (
 // returns when both directions have ended.
 func (x *exchange) switchProtocols(res *http.Response) {
 	far, ok := res.Body.(io.ReadWriteCloser)
-	if !ok {
+	if !ok || x.upgrade() == "" { // which nobody asked for
+		_ = res.Body.Close()
 		x.broken = io.ErrUnexpectedEOF
 		return
 	}

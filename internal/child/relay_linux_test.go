@@ -3,7 +3,10 @@ package child
 import (
 	"bufio"
 	"bytes"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -30,6 +33,48 @@ func TestSecretIsShownForThoseWhoCannot(t *testing.T) {
 	long := "CONNECT " + strings.Repeat("a", 2*maxHead)
 	if got := withSecret(strings.NewReader(long), "Basic eA=="); len(got) != maxHead {
 		t.Errorf("of a head without end %d bytes were read, want %d", len(got), maxHead)
+	}
+}
+
+// What is large comes through whole, and one side may end before the other, as with a request whose end is the
+// end of its stream.
+func TestRelayPassesTheEndOfEachSide(t *testing.T) {
+	upstream, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer upstream.Close()
+	go func() { // it ends with its only connection
+		conn, err := upstream.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		all, err := io.ReadAll(conn) // not a byte is answered before the request has ended
+		if err == nil {
+			_, _ = conn.Write(all)
+		}
+	}()
+	here, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRelay(here, &url.URL{Host: upstream.Addr().String(), User: url.UserPassword("run", "placeholder")})
+	defer r.close()
+	conn, err := net.Dial("tcp", here.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	sent := bytes.Repeat([]byte("C"), 8<<20) // looks like the beginning of a CONNECT
+	if _, err := conn.Write(sent); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(conn); err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("%d of %d bytes came back: %v", len(got), len(sent), err)
 	}
 }
 
