@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +98,7 @@ func readSecret(ctx context.Context, w world, what string) (secret.String, error
 		line = string(typed)
 		_, _ = fmt.Fprintln(w.err)
 	} else {
-		line, err = bufio.NewReader(io.LimitReader(w.in, 8192)).ReadString('\n')
+		line, err = readLine(w.in) // and no further: another question may follow
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return secret.String{}, fmt.Errorf("reading the %s: %w", what, err)

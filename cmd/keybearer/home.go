@@ -91,6 +91,14 @@ func (f *homeFlags) with(ctx context.Context, w world, do func(home) error) (err
 	return do(h)
 }
 
+// tidy removes from a vault what is over, after commands that take their time anyway. Opening does not, to be fast.
+func tidy(ctx context.Context, h home) error {
+	if local, ok := h.(*localHome); ok {
+		return local.vault.Tidy(ctx)
+	}
+	return nil
+}
+
 // localHome is the vault on this machine.
 type localHome struct {
 	*keybearer.View
@@ -108,7 +116,7 @@ func openVault(ctx context.Context, w world, cfg vault.Config) (*localHome, erro
 	}
 	cfg.Ask = askPassphrase(w)
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: slog.LevelError}))
+		cfg.Log = slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
 	v, err := vault.Open(ctx, cfg)
 	if err != nil {

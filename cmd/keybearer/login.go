@@ -88,7 +88,7 @@ func runLogin(ctx context.Context, w world, f *loginFlags, provider keybearer.Pr
 	if err := l.connect(ctx); err != nil {
 		return err
 	}
-	return l.tell(ctx)
+	return errors.Join(l.tell(ctx), tidy(ctx, l.home))
 }
 
 // loggingIn is a login under way.

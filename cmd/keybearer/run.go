@@ -27,6 +27,8 @@ const (
 	// lookLocal and lookRemote are between two looks for connections that have changed elsewhere.
 	lookLocal  = 300 * time.Millisecond
 	lookRemote = 5 * time.Second
+	// longRun is one after which the vault is tidied.
+	longRun = 10 * time.Second
 	// proxyGrace is how long requests may go on when the agent has ended.
 	proxyGrace = 2 * time.Second
 )
@@ -117,13 +119,18 @@ func runAgent(ctx context.Context, w world, f *runFlags, argv []string) (err err
 	if early.Err() != nil {
 		return keybearer.Errorf(keybearer.Unavailable, "stopped before the program was started")
 	}
-	at := served.listener.Addr()
+	at, began := served.listener.Addr(), time.Now()
 	code, err := child.Run(ctx, child.Config{
 		Argv: argv, Env: os.Environ(), Strip: []string{"KEYBEARER_*"}, Set: credentials.Env,
 		Proxy: credentials.URL(at), Hosts: hosts, CA: served.authority.PEM(), Isolate: f.isolate,
 	})
 	if err != nil {
 		return errors.Join(err, exited(code))
+	}
+	if time.Since(began) > longRun { // nobody is to wait longer for a short one
+		if err := tidy(ctx, h); err != nil {
+			log.Error("what is over could not be removed from the vault", "error", err)
+		}
 	}
 	if code != 0 {
 		return exited(code)
