@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/keybearer/keybearer"
-	"github.com/keybearer/keybearer/internal/proxy"
+	"github.com/keybearer/keybearer/internal/child"
 	"github.com/keybearer/keybearer/internal/vault"
 )
 
@@ -35,7 +34,7 @@ func proxyCommand(w world) *cobra.Command {
 		Use: "proxy --agent NAME...", Short: "Run the proxy as a service, for agents that something else starts", Args: noArgs,
 		Long: "Run the proxy until it is stopped, for agents that run in containers or are started by something else. Each --agent gets a\n" +
 			"secret and placeholders of its own, in a file of the folder --out that only its owner can read (NAME.env, to be sourced\n" +
-			"or given to a container), beside the certificate to trust (ca.pem). policy.yaml names agents under runs.\n\n" +
+			"or given to a container that has the folder at the same place), beside the certificate to trust. policy.yaml names agents under runs.\n\n" +
 			"An agent is a name, and after a colon the connections that it may use: --agent review:github,atlassian/work",
 		RunE: func(c *cobra.Command, _ []string) error { return runProxy(c.Context(), w, &f) },
 	}
@@ -75,13 +74,12 @@ func runProxy(ctx context.Context, w world, f *proxyFlags) (err error) {
 	if err := makeFolder(f.out); err != nil {
 		return err
 	}
-	ca := filepath.Join(f.out, "ca.pem")
-	if err := writeOwn(ca, served.authority.PEM()); err != nil {
+	if err := writeOwn(filepath.Join(f.out, "ca.pem"), served.authority.PEM()); err != nil {
 		return err
 	}
 	for _, text := range f.agents {
 		name, only, _ := strings.Cut(text, ":")
-		if err := f.furnish(served, name, only, routes, ca); err != nil {
+		if err := f.furnish(served, name, only, routes); err != nil {
 			return err
 		}
 	}
@@ -93,12 +91,12 @@ func runProxy(ctx context.Context, w world, f *proxyFlags) (err error) {
 }
 
 // furnish lets an agent in, and writes down what it has to know.
-func (f *proxyFlags) furnish(s *served, name, only string, routes []keybearer.Route, ca string) error {
+func (f *proxyFlags) furnish(s *served, name, only string, routes []keybearer.Route) error {
 	var connections []string
 	if only != "" {
 		connections = strings.Split(only, ",")
 	}
-	agent, _, err := admitted(name, routes, connections)
+	agent, hosts, err := admitted(name, routes, connections)
 	if err != nil {
 		return err
 	}
@@ -109,31 +107,26 @@ func (f *proxyFlags) furnish(s *served, name, only string, routes []keybearer.Ro
 	if filepath.Base(name) != name {
 		return usageError{fmt.Errorf("the agent %q cannot be a file's name", name)}
 	}
-	return writeOwn(filepath.Join(f.out, name+".env"), agentFile(credentials, s.listener.Addr(), ca))
+	folder := filepath.Join(f.out, "certificates")
+	if err := makeFolder(folder); err != nil {
+		return err
+	}
+	env, err := child.Surroundings(child.Config{
+		Env: os.Environ(), Set: credentials.Env, Proxy: credentials.URL(s.listener.Addr()), Hosts: hosts, CA: s.authority.PEM(),
+	}, folder)
+	if err != nil {
+		return err
+	}
+	return writeOwn(filepath.Join(f.out, name+".env"), agentFile(env))
 }
 
-// agentFile is the environment of an agent, as lines that a shell and a container's --env-file both take.
-func agentFile(c proxy.Credentials, at net.Addr, ca string) []byte {
-	url := c.URL(at).String()
-	values := map[string]string{}
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"} {
-		values[name] = url
-	}
-	for _, name := range []string{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO"} {
-		values[name] = ca
-	}
-	values["NODE_USE_ENV_PROXY"] = "1"
-	for name, value := range c.Env {
-		values[name] = value
-	}
+// agentFile is the environment of an agent, as lines that a shell and a container's --env-file both take, if no value
+// needs quotes.
+func agentFile(env []string) []byte {
+	slices.Sort(env)
 	var text strings.Builder
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		fmt.Fprintf(&text, "%s=%s\n", name, oneLine(values[name]))
+	for _, line := range env {
+		text.WriteString(oneLine(line) + "\n")
 	}
 	return []byte(text.String())
 }

@@ -66,12 +66,27 @@ func writeTrust(c Config) (trust, error) {
 	if err != nil {
 		return trust{}, fmt.Errorf("making a folder for the run's certificates: %w; free some space there, or set TMPDIR to another folder", err)
 	}
-	w := writer{trust: trust{folder: folder, named: map[string]string{}}, ca: c.CA, env: parse(c.Env), read: map[string][]byte{}, written: map[string]string{}}
+	w := newWriter(c, folder)
 	if err := w.write(); err != nil {
 		w.remove()
 		return trust{}, fmt.Errorf("writing the run's certificates: %w; free some space there, or set TMPDIR to another folder", err)
 	}
 	return w.trust, nil
+}
+
+func newWriter(c Config, folder string) *writer {
+	return &writer{trust: trust{folder: folder, named: map[string]string{}}, ca: c.CA, env: parse(c.Env), read: map[string][]byte{}, written: map[string]string{}}
+}
+
+// Surroundings are the variables that a program behind c.Proxy needs, for who starts it without [Run]. The files of
+// certificates that they name are written into a folder that is there, and stay.
+func Surroundings(c Config, folder string) ([]string, error) {
+	w := newWriter(c, folder)
+	if err := w.write(); err != nil {
+		return nil, fmt.Errorf("writing certificates: %w", err)
+	}
+	c.Env = nil
+	return environment(c, w.trust), nil
 }
 
 type writer struct {
