@@ -120,11 +120,17 @@ func startMCPAtlassian(t *testing.T, env ...string) *mcpAtlassian {
 	m := &mcpAtlassian{process: run(t, "mcp-atlassian", command{
 		path: strings.TrimSuffix(pythonBinary(t), "python") + "mcp-atlassian", dir: "python", env: env,
 	})}
+	m.greets(t)
+	return m
+}
+
+// greets opens the conversation, as every client of the protocol does.
+func (m *mcpAtlassian) greets(t *testing.T) {
+	t.Helper()
 	m.asks(t, "initialize", map[string]any{
 		"protocolVersion": "2025-06-18", "capabilities": map[string]any{}, "clientInfo": map[string]string{"name": "interop", "version": "1"},
 	})
 	m.tell(t, map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"})
-	return m
 }
 
 func (m *mcpAtlassian) asks(t *testing.T, method string, params any) anything {

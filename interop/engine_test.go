@@ -19,8 +19,11 @@ import (
 // set; whoever sets it tests a binary of his own, a race-enabled one for instance.
 const binaryVariable = "KEYBEARER_BINARY"
 
-// TestMain builds the binary that every test drives.
+// TestMain builds the binary that every test drives, unless it is to be one of the clients that they drive.
 func TestMain(m *testing.M) {
+	if client := os.Getenv(clientVariable); client != "" {
+		os.Exit(goClient(client, os.Args[1:]))
+	}
 	os.Exit(func() int {
 		if os.Getenv(binaryVariable) != "" {
 			return m.Run()
@@ -46,6 +49,9 @@ func TestMain(m *testing.M) {
 		return m.Run()
 	}())
 }
+
+// built is the program under test.
+func built() string { return os.Getenv(binaryVariable) }
 
 // What these tests assume of the command line stands in these two functions.
 

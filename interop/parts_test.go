@@ -19,6 +19,8 @@ const (
 	partPython   part = "python"
 	partGlewlwyd part = "glewlwyd"
 	partChromium part = "chromium"
+	partCurl     part = "curl"
+	partGit      part = "git"
 )
 
 // need stops a test whose parts are not on this machine. A test is left out only

@@ -134,6 +134,8 @@ node_part
 python_part
 glewlwyd_part
 want chromium chromium : has_chromium || true
+want curl curl : command -v curl || true
+want git git : command -v git || true
 
 mv .state/left-out.new .state/left-out
 if [ -s .state/left-out ] && [ "${CI:-}" = true ]; then

@@ -68,9 +68,16 @@ type got struct {
 func printGot(w world, f *getFlags, r *keybearer.Route, token string) error {
 	one := got{shownConnection: shown(r, time.Now()), Token: token, Masked: !f.show}
 	fields := [][]string{
-		{"provider", one.Provider}, {"connection", one.Connection}, {"kind", one.Kind}, {"status", one.Status}, {"ends", horizon(r, time.Now())},
-		{"scopes", strings.Join(one.Scopes, ",")}, {"hosts", strings.Join(one.Hosts, ",")}, {"sites", strings.Join(one.Sites, ",")},
-		{"username", one.Username}, {"token", token},
+		{"provider", one.Provider},
+		{"connection", one.Connection},
+		{"kind", one.Kind},
+		{"status", one.Status},
+		{"ends", horizon(r, time.Now())},
+		{"scopes", strings.Join(one.Scopes, ",")},
+		{"hosts", strings.Join(one.Hosts, ",")},
+		{"sites", strings.Join(one.Sites, ",")},
+		{"username", one.Username},
+		{"token", token},
 	}
 	if f.field != "" {
 		if f.field == "expires_at" && !one.ExpiresAt.IsZero() {

@@ -28,13 +28,18 @@ func logCommand(w world) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				routes, err := h.Routes(c.Context())
+				if err != nil {
+					return err
+				}
 				slices.Reverse(events)
+				names := namesByID(routes)
 				if f.json {
-					return printJSON(w.out, map[string]any{"events": shownEvents(events)})
+					return printJSON(w.out, map[string]any{"events": shownEvents(events, names)})
 				}
 				rows := [][]string{{"TIME", "WHO", "WHAT", "PROVIDER", "REQUEST", "OUTCOME"}}
 				for i := range events {
-					rows = append(rows, logLine(&events[i]))
+					rows = append(rows, logLine(&events[i], names))
 				}
 				return table(w.out, rows)
 			})
@@ -48,7 +53,21 @@ func logCommand(w world) *cobra.Command {
 	return c
 }
 
-func logLine(e *keybearer.RecordedEvent) []string {
+// namesByID are what people call the connections that there are.
+func namesByID(routes []keybearer.Route) map[keybearer.ConnectionID]string {
+	names := map[keybearer.ConnectionID]string{}
+	for i := range routes {
+		names[routes[i].Connection] = nameOf(&routes[i])
+	}
+	return names
+}
+
+// connectionIn names the connection of a line; one that is gone has its id alone.
+func connectionIn(e *keybearer.RecordedEvent, names map[keybearer.ConnectionID]string) string {
+	return cmp.Or(names[e.Connection], string(e.Connection))
+}
+
+func logLine(e *keybearer.RecordedEvent, names map[keybearer.ConnectionID]string) []string {
 	who, what := e.Actor, e.Action
 	if e.Request.Run != "" {
 		who = e.Request.Run
@@ -67,7 +86,11 @@ func logLine(e *keybearer.RecordedEvent) []string {
 	if e.Reason != "" {
 		how += ": " + e.Reason
 	}
-	return []string{e.Time.Local().Format(time.DateTime), who, what, cmp.Or(string(e.Provider), "-"), cmp.Or(request, "-"), how}
+	provider := cmp.Or(string(e.Provider), "-")
+	if name := names[e.Connection]; name != "" && name != keybearer.DefaultConnection {
+		provider += "/" + name
+	}
+	return []string{e.Time.Local().Format(time.DateTime), who, what, provider, cmp.Or(request, "-"), how}
 }
 
 // shownEvent is a line of the audit in JSON.
@@ -77,22 +100,24 @@ type shownEvent struct {
 	Action   string    `json:"action"`
 	Times    int64     `json:"times"`
 	Provider string    `json:"provider,omitempty"`
-	Outcome  string    `json:"outcome"`
-	Reason   string    `json:"reason,omitempty"`
-	Run      string    `json:"run,omitempty"`
-	Method   string    `json:"method,omitempty"`
-	Host     string    `json:"host,omitempty"`
-	Path     string    `json:"path,omitempty"`
-	Status   int64     `json:"status,omitempty"`
-	Sent     int64     `json:"sent,omitempty"`
-	Received int64     `json:"received,omitempty"`
+	// Connection is its name, or its id if it is gone.
+	Connection string `json:"connection,omitempty"`
+	Outcome    string `json:"outcome"`
+	Reason     string `json:"reason,omitempty"`
+	Run        string `json:"run,omitempty"`
+	Method     string `json:"method,omitempty"`
+	Host       string `json:"host,omitempty"`
+	Path       string `json:"path,omitempty"`
+	Status     int64  `json:"status,omitempty"`
+	Sent       int64  `json:"sent,omitempty"`
+	Received   int64  `json:"received,omitempty"`
 }
 
-func shownEvents(events []keybearer.RecordedEvent) []shownEvent {
+func shownEvents(events []keybearer.RecordedEvent, names map[keybearer.ConnectionID]string) []shownEvent {
 	out := make([]shownEvent, len(events))
 	for i, e := range events {
 		out[i] = shownEvent{
-			Time: e.Time, Actor: e.Actor, Action: e.Action, Times: e.Times, Provider: string(e.Provider), Outcome: e.Outcome, Reason: e.Reason,
+			Time: e.Time, Actor: e.Actor, Action: e.Action, Times: e.Times, Provider: string(e.Provider), Connection: connectionIn(&e, names), Outcome: e.Outcome, Reason: e.Reason,
 			Run: e.Request.Run, Method: e.Request.Method, Host: e.Request.Host, Path: e.Request.Path, Status: e.Request.Status,
 			Sent: e.Request.Sent, Received: e.Request.Received,
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -160,12 +159,4 @@ type installed struct {
 	// Remote: what its definition says is known in part only.
 	Remote     bool
 	Definition oauth.Definition
-}
-
-// name is the provider with its type, for people.
-func (p *installed) name() string {
-	if p.Type == "" || p.Type == string(p.ID) {
-		return string(p.ID)
-	}
-	return fmt.Sprintf("%s (%s)", p.ID, p.Type)
 }

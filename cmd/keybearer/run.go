@@ -75,16 +75,17 @@ type exited int
 
 func (e exited) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// runAgent opens the home, starts the proxy, runs the program, and ends both. What Ctrl-C means is the program's
-// decision, so ctx, which ends with it, is not what ends the run.
+// runAgent opens the home, starts the proxy, runs the program, and ends both. Once the program runs, what Ctrl-C means
+// is its decision: ctx, which ends with it, is for what comes before.
 func runAgent(ctx context.Context, w world, f *runFlags, argv []string) (err error) {
-	ctx = context.WithoutCancel(ctx)
 	log := slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: map[bool]slog.Level{true: slog.LevelDebug, false: slog.LevelError}[f.verbose]}))
 	name := cmp.Or(f.as, runName(argv[0]))
 	h, err := f.open(ctx, w, vault.Config{Actor: "run:" + name, Log: log})
 	if err != nil {
 		return err
 	}
+	early := ctx
+	ctx = context.WithoutCancel(ctx)
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
 	policy, err := f.policy.open(w)
 	if err != nil {
@@ -113,6 +114,9 @@ func runAgent(ctx context.Context, w world, f *runFlags, argv []string) (err err
 		return err
 	}
 	tellProblems(w, routes)
+	if early.Err() != nil {
+		return keybearer.Errorf(keybearer.Unavailable, "stopped before the program was started")
+	}
 	at := served.listener.Addr()
 	code, err := child.Run(ctx, child.Config{
 		Argv: argv, Env: os.Environ(), Strip: []string{"KEYBEARER_*"}, Set: credentials.Env,

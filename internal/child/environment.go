@@ -105,17 +105,18 @@ func (v *variables) list() []string {
 // setProxy names the proxy in all the places where programs look. Those that have a setting of their own,
 // in a file of the user's, take it before HTTPS_PROXY, but not before their own variable.
 func setProxy(v *variables, c Config) {
-	address := c.Proxy.String()
+	proxy := c.Proxy
 	if c.Isolate {
-		address = inside(c.Proxy).String()
+		proxy = inside(c.Proxy)
 		v.unset("NO_PROXY") // in there nothing is reached directly
 		v.unset("no_proxy")
 	}
+	address := proxy.String()
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
 		v.set(name, address)
 		v.set(strings.ToLower(name), address)
 	}
-	around := noProxy(v, c.Hosts)
+	around := noProxy(v, c.Hosts, proxy.Host)
 	v.set("NO_PROXY", around)
 	v.set("no_proxy", around)
 	v.set("NODE_USE_ENV_PROXY", "1")

@@ -81,7 +81,7 @@ func TestIsolatedChildIsSentThroughTheProxyForAll(t *testing.T) {
 		Env:   []string{"NO_PROXY=internal.example", "no_proxy=internal.example"},
 		Proxy: "http://run:placeholder@localhost:40123", Hosts: []string{"127.0.0.1:8080"}, Isolate: true,
 	})
-	for name, want := range map[string]string{"https_proxy": placeholder, "NO_PROXY": "localhost,::1", "no_proxy": "localhost,::1"} {
+	for name, want := range map[string]string{"https_proxy": placeholder, "NO_PROXY": "localhost,::1,127.0.0.1:40123", "no_proxy": "localhost,::1,127.0.0.1:40123"} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
 		}

@@ -8,8 +8,10 @@ import (
 )
 
 // noProxy gives the list of hosts that are reached directly: the user's own, and this machine, but none that
-// would lead to a served host. Programs disagree on which of the two variables counts, so both do.
-func noProxy(v *variables, hosts []string) string {
+// would lead to a served host. Programs disagree on which of the two variables counts, so both do. The proxy's
+// own address is reached directly in any case: where a program in Node asks the proxy by itself, as older axios
+// does, Node would ask the proxy for that.
+func noProxy(v *variables, hosts []string, proxy string) string {
 	var kept []string
 	listed := strings.Split(v.get("no_proxy")+","+v.get("NO_PROXY")+",localhost,127.0.0.1,::1", ",")
 	for _, text := range listed {
@@ -18,6 +20,9 @@ func noProxy(v *variables, hosts []string) string {
 				kept = append(kept, entry)
 			}
 		}
+	}
+	if !slices.Contains(kept, withoutPort(proxy)) {
+		kept = append(kept, proxy)
 	}
 	return strings.Join(kept, ",")
 }

@@ -49,7 +49,8 @@ func checkPlace(id string) []byte { return seal.Place("root_keys", id, "check") 
 // SealCheck gives what was stored of a root key at its first use, before there were data keys.
 func SealCheck(root interface {
 	Seal(plain, place []byte) (seal.Value, error)
-}, id string) (seal.Value, error) {
+}, id string,
+) (seal.Value, error) {
 	return root.Seal([]byte(checkText), checkPlace(id))
 }
 

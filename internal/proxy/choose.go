@@ -18,6 +18,9 @@ func (x *exchange) route() *refusal {
 		return x.elsewhere("an OAuth endpoint of the provider, which gets no connection's credential")
 	}
 	serving := x.p.serving(x.r.Context(), x.agent, x.to, false)
+	if len(serving) == 0 && x.absolute {
+		return x.elsewhere("a host that no connection serves")
+	}
 	if len(serving) == 0 {
 		return refuse(http.StatusForbidden, CodeNoConnection, keybearer.NotFound, "no connection of %s serves %s any more", x.agent.name, x.to.shown()).
 			do("run: keybearer login")

@@ -21,7 +21,7 @@ func (x *exchange) permit() *refusal {
 
 // pass sends the request on as it is.
 func (x *exchange) pass() *refusal {
-	strange := x.scheme == "http" && !x.ruling.Near
+	strange := x.absolute && !x.ruling.Near
 	if strange {
 		if err := checkName(x.to, x.p.cfg.reach()); err != nil {
 			return x.p.unreachable(x.to, err)

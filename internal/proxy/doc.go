@@ -8,9 +8,10 @@
 // snapshot in memory: no request asks a database.
 //
 // What it promises: a credential goes out over verified TLS only, to a host and port that its connection
-// serves, the one that the client named in its CONNECT; without a fresh credential nothing goes out. A
-// placeholder on its way elsewhere is refused and recorded, where the proxy can see it: in requests to
-// hosts that some connection of the agent serves, and in plain HTTP. What it cannot see is the inside of a
-// tunnel to a host that no connection serves. A placeholder that leaves there is a random text of no use.
-// Bodies are never looked at. An API that repeats its request in its answer shows the agent the credential.
+// serves, the one that the client named; without a fresh credential nothing goes out. A placeholder on its
+// way elsewhere is refused and recorded, where the proxy can see it: in requests to hosts that some
+// connection of the agent serves, and in what it is asked for without a tunnel. What it cannot see is the
+// inside of a tunnel to a host that no connection serves. A placeholder that leaves there is a random text of
+// no use. Bodies are never looked at. An API that repeats its request in its answer shows the agent the
+// credential.
 package proxy

@@ -19,7 +19,9 @@ type exchange struct {
 	agent  *agent
 	to     target
 	scheme string
-	began  time.Time
+	// absolute: it came to the proxy itself, and not through a CONNECT.
+	absolute bool
+	began    time.Time
 
 	header http.Header // what goes out
 	query  string
@@ -53,15 +55,16 @@ func (p *Proxy) serveInner(w http.ResponseWriter, r *http.Request) {
 	x.serve()
 }
 
-// servePlain answers requests for http:// URLs. Nothing is injected, but where a route names a port of this
-// machine.
-func (p *Proxy) servePlain(w http.ResponseWriter, r *http.Request, a *agent) {
-	to, err := parseTarget(r.URL.Host, portHTTP)
+// serveAbsolute answers requests whose line has the whole URL. For http:// nothing is injected, but where a route
+// names a port of this machine. For https:// it is as if they had come through an interception, or a tunnel: axios
+// knew no CONNECT for ten years (1.7.9 does not), and leaves TLS to the proxy.
+func (p *Proxy) serveAbsolute(w http.ResponseWriter, r *http.Request, a *agent, port uint16) {
+	to, err := parseTarget(r.URL.Host, port)
 	if err != nil || r.URL.User != nil {
 		refuse(http.StatusBadRequest, CodeBadRequest, keybearer.BadRequest, "the URL names no host that can be used, or a user").write(w)
 		return
 	}
-	x := &exchange{p: p, w: w, r: r, agent: a, to: to, scheme: "http", began: p.now()}
+	x := &exchange{p: p, w: w, r: r, agent: a, to: to, scheme: r.URL.Scheme, absolute: true, began: p.now()}
 	x.serve()
 }
 
@@ -145,7 +148,7 @@ func (x *exchange) audit(refused *refusal) {
 	if x.via.route != nil {
 		i.Ref, i.Connection = x.via.Ref, x.via.Connection
 	} else if x.found.text != "" {
-		i.Ref = x.found.ref
+		i.Ref, i.Connection = x.found.ref, x.p.table.Load().connection(x.found.ref)
 	}
 	switch {
 	case refused != nil:

@@ -96,7 +96,7 @@ func (x *exchange) otherScheme(value string, to *url.URL, h *held) bool {
 	if h.token.Username != "" {
 		return strings.EqualFold(scheme, "Bearer")
 	}
-	return strings.EqualFold(scheme, "Basic") && x.via.Gateway != "" && "https://"+to.Host == x.via.Gateway
+	return strings.EqualFold(scheme, "Basic") && x.via.Gateway != "" && to.Scheme+"://"+to.Host == x.via.Gateway
 }
 
 // credentialHeader is what the provider's rule puts on a request that has no credential.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/egress"
@@ -26,12 +27,20 @@ func (p *Proxy) serveOuter(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodConnect:
 		p.connect(w, r, a)
 	case r.URL.Scheme == "http" && r.URL.Host != "":
-		p.servePlain(w, r, a)
+		p.serveAbsolute(w, r, a, portHTTP)
+	case r.URL.Scheme == "https" && r.URL.Host != "" && fromHere(r):
+		p.serveAbsolute(w, r, a, portHTTPS)
 	case r.URL.IsAbs():
-		refuse(http.StatusBadRequest, CodeBadRequest, keybearer.BadRequest, "only http:// is asked for in this way: use CONNECT for https").write(w)
+		refuse(http.StatusBadRequest, CodeBadRequest, keybearer.BadRequest, "only http:// is asked for in this way, and https:// from this machine alone: use CONNECT").write(w)
 	default:
 		refuse(http.StatusBadRequest, CodeBadRequest, keybearer.BadRequest, "this is a proxy, and no server of its own").write(w)
 	}
+}
+
+// fromHere reports an agent on this machine.
+func fromHere(r *http.Request) bool {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && at.Addr().Unmap().IsLoopback()
 }
 
 // connect answers a CONNECT: by interception where a connection serves the host, else by a tunnel.

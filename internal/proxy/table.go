@@ -112,6 +112,16 @@ func resolverOf(r *route) *atlassian.Resolver {
 	return resolver
 }
 
+// connection is the id of a connection, or "".
+func (t *table) connection(ref keybearer.Ref) keybearer.ConnectionID {
+	for _, r := range t.routes {
+		if r.Ref == ref {
+			return r.Connection
+		}
+	}
+	return ""
+}
+
 // at lists what serves a target by https: those that name it, else those that name the nearest suffix.
 func (t *table) at(to target) []served { return t.by(to, false) }
 

@@ -137,8 +137,12 @@ func rekey(ctx context.Context, h *home) error {
 
 func TestRekeyIsKilledAtEachStep(t *testing.T) {
 	ways := []struct{ from, to vault.Custody }{
-		{vault.File, vault.File}, {vault.File, vault.Keyring}, {vault.Keyring, vault.File},
-		{vault.Keyring, vault.Keyring}, {vault.Environment, vault.Environment}, {vault.File, vault.Passphrase},
+		{vault.File, vault.File},
+		{vault.File, vault.Keyring},
+		{vault.Keyring, vault.File},
+		{vault.Keyring, vault.Keyring},
+		{vault.Environment, vault.Environment},
+		{vault.File, vault.Passphrase},
 	}
 	for _, way := range ways {
 		for _, step := range vault.Steps() {

@@ -1,0 +1,73 @@
+package interop_test
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/http/cgi"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// serveGit serves a repository by git's own server (git-http-backend(1)), to whom has the right Basic.
+func (o *office) serveGit(t *testing.T) {
+	t.Helper()
+	root := t.TempDir()
+	for _, line := range []string{
+		"git init -q --bare house.git", "git -C house.git config http.receivepack true",
+		"git init -q seed", "git -C seed commit -q --allow-empty -m tea", "git -C seed push -q ../house.git HEAD:refs/heads/main",
+		"git -C house.git symbolic-ref HEAD refs/heads/main",
+	} {
+		cmd := exec.Command("/bin/sh", "-c", line)
+		cmd.Dir, cmd.Env = root, gitAuthor()
+		if said, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", line, err, said)
+		}
+	}
+	core, err := exec.Command("git", "--exec-path").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(core)), "git-http-backend"), Root: "/", Dir: root,
+		Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=me"},
+	}
+	o.mux.HandleFunc("/house.git/", func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := r.BasicAuth(); !ok {
+			w.Header().Set("WWW-Authenticate", `Basic realm="forge"`)
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		backend.ServeHTTP(w, r)
+	})
+}
+
+func gitAuthor() []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_AUTHOR_NAME=me", "GIT_AUTHOR_EMAIL=me@tea.example", "GIT_COMMITTER_NAME=me", "GIT_COMMITTER_EMAIL=me@tea.example",
+	}
+}
+
+// gitWorks: clone and push, with nothing set up but the run.
+func gitWorks(t *testing.T, l *laptop) {
+	need(t, partGit)
+	l.serveGit(t)
+	dir := t.TempDir()
+	with := l.with(append(gitAuthor(), "GIT_TERMINAL_PROMPT=0")...)
+	r := with.runs(t, "/bin/sh", "-ec", `
+		git clone -q https://`+gitHost+`/house.git "$0/house"
+		cd "$0/house"
+		git commit -q --allow-empty -m oolong
+		git push -q origin HEAD:refs/heads/oolong
+		git ls-remote --heads origin`, dir)
+	if r.code != 0 || strings.Count(r.stdout, "refs/heads/") != 2 {
+		t.Errorf("got code %d and %q, want two branches\n%s", r.code, r.stdout, r.stderr)
+	}
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(l.keys["forge"]+":"))
+	l.saw(t, 3, gitHost, "/house.git/info/refs", want)       // to clone, to push, to list
+	l.saw(t, 3, gitHost, "/house.git/git-upload-pack", want) // to clone it asks twice, by version 2 of its protocol
+	l.sawOnce(t, gitHost, "/house.git/git-receive-pack", want)
+}
