@@ -21,6 +21,7 @@ const (
 	partChromium part = "chromium"
 	partCurl     part = "curl"
 	partGit      part = "git"
+	partKeyring  part = "keyring"
 )
 
 // need stops a test whose parts are not on this machine. A test is left out only

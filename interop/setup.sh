@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings in the published software that the interop tests drive: the JavaScript
-# and Python clients, oidc-provider, Glewlwyd and a Chromium. Run it as often as
+# and Python clients, oidc-provider, Glewlwyd, a Chromium and a keyring. Run it as often as
 # you like: what is there already is left alone.
 #
 # With root on a Debian-like machine it installs what is missing. Without, it
@@ -136,6 +136,9 @@ glewlwyd_part
 want chromium chromium : has_chromium || true
 want curl curl : command -v curl || true
 want git git : command -v git || true
+
+has_keyring() { command -v gnome-keyring-daemon && command -v dbus-run-session && command -v dbus-send; }
+want keyring gnome-keyring dbus : has_keyring || true
 
 mv .state/left-out.new .state/left-out
 if [ -s .state/left-out ] && [ "${CI:-}" = true ]; then

@@ -13,6 +13,8 @@
 // SQLite runs in WAL mode with synchronous=FULL: a write that was answered survives a power cut,
 // because a rotated refresh token that is lost is a lost grant. One connection writes, several read;
 // readers never wait for the writer, and single statements that wait for it share a commit (group.go).
+// Where processes share a file nothing is kept in memory, one of them makes or migrates it while the others wait,
+// and [DB.DataVersion] tells each whether others have written.
 //
 // PostgreSQL is shared by any number of engines. No row of it is kept in memory, every call has a limit
 // of its own and ends whatever becomes of the server, and leases go by the server's clock.

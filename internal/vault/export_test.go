@@ -24,3 +24,6 @@ func ParseKey(text string) (string, error) {
 	k, err := parseRootKey(text)
 	return k.id, err
 }
+
+// NoSessionBus says that a system has no keyring to ask.
+func NoSessionBus(system, address, dir string) error { return noSessionBus(system, address, dir) }

@@ -35,32 +35,35 @@ type Keychain interface {
 type system struct{}
 
 func (system) Get(service, name string) (string, error) {
-	if err := noSessionBus(); err != nil {
+	if err := sessionBus(); err != nil {
 		return "", err
 	}
 	return keyring.Get(service, name)
 }
 
 func (system) Set(service, name, text string) error {
-	if err := noSessionBus(); err != nil {
+	if err := sessionBus(); err != nil {
 		return err
 	}
 	return keyring.Set(service, name, text)
 }
 
 func (system) Delete(service, name string) error {
-	if err := noSessionBus(); err != nil {
+	if err := sessionBus(); err != nil {
 		return err
 	}
 	return keyring.Delete(service, name)
 }
 
+func sessionBus() error {
+	return noSessionBus(runtime.GOOS, os.Getenv("DBUS_SESSION_BUS_ADDRESS"), filepath.Join("/run/user", strconv.Itoa(os.Getuid())))
+}
+
 // noSessionBus says at once that there is no D-Bus to ask, where the library would try to start one.
-func noSessionBus() error {
-	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" || os.Getenv("DBUS_SESSION_BUS_ADDRESS") != "" {
+func noSessionBus(system, address, dir string) error {
+	if system == "windows" || system == "darwin" || address != "" {
 		return nil
 	}
-	dir := filepath.Join("/run/user", strconv.Itoa(os.Getuid()))
 	for _, name := range []string{"bus", "dbus-session"} { // where the library looks
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return nil

@@ -43,8 +43,6 @@ func parts() map[string]func(context.Context, *home) error {
 		"full":  full,
 		"umask": umask,
 		"token": token,
-
-		"keyring": realKeyring,
 	}
 }
 
@@ -57,26 +55,12 @@ type process struct {
 
 func start(t *testing.T, name string, h *home) *process {
 	t.Helper()
-	p := prepare(t, name, h)
-	p.run(t)
-	return p
-}
-
-// prepare makes a process, which another program may have to start.
-func prepare(t *testing.T, name string, h *home, by ...string) *process {
-	t.Helper()
 	text, err := json.Marshal(h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := append(by, os.Args[0], string(text))
-	p := &process{Cmd: exec.CommandContext(t.Context(), words[0], words[1:]...)}
+	p := &process{Cmd: exec.CommandContext(t.Context(), os.Args[0], string(text))}
 	p.Env = append(os.Environ(), part+"="+name)
-	return p
-}
-
-func (p *process) run(t *testing.T) {
-	t.Helper()
 	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +69,7 @@ func (p *process) run(t *testing.T) {
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return p
 }
 
 // hear waits until the process says something.

@@ -70,7 +70,7 @@ func (v *Vault) passphraseKey(ctx context.Context, e entry) (rootKey, error) {
 		return rootKey{}, keybearer.Errorf(keybearer.PermissionDenied, "the vault in %s opens with a passphrase, and there is no terminal to ask for it: "+
 			"run this in one, or keep the key elsewhere with: keybearer rekey", v.dir)
 	}
-	passphrase, err := v.cfg.Ask(ctx, "Passphrase of the vault: ")
+	passphrase, err := v.cfg.Ask(ctx, "passphrase of the vault")
 	if err != nil {
 		return rootKey{}, err
 	}
@@ -89,24 +89,17 @@ func (v *Vault) passphraseKey(ctx context.Context, e entry) (rootKey, error) {
 	return k, nil
 }
 
-// sealedByPassphrase asks for a new passphrase, twice, and seals a key with it.
+// sealedByPassphrase asks for a new passphrase and seals a key with it.
 func (v *Vault) sealedByPassphrase(ctx context.Context, k rootKey) (*sealedKey, error) {
 	if v.cfg.Ask == nil {
 		return nil, keybearer.Errorf(keybearer.BadRequest, "there is no terminal to ask for a passphrase: run this in one, or choose another custody")
 	}
-	passphrase, err := v.cfg.Ask(ctx, "New passphrase of the vault: ")
+	passphrase, err := v.cfg.Ask(ctx, "new passphrase of the vault")
 	if err != nil {
 		return nil, err
 	}
 	if len(passphrase.Reveal()) < minPassphrase {
 		return nil, keybearer.Errorf(keybearer.BadRequest, "a passphrase needs %d characters at least: four or five random words are a good one", minPassphrase)
-	}
-	again, err := v.cfg.Ask(ctx, "The same again: ")
-	if err != nil {
-		return nil, err
-	}
-	if !again.Equal(passphrase) {
-		return nil, keybearer.Errorf(keybearer.BadRequest, "the two passphrases differ: try again; nothing was changed")
 	}
 	s := &sealedKey{KDF: argon2id, Memory: argonMemory, Passes: argonPasses, Threads: argonThreads, Salt: make([]byte, saltSize)}
 	_, _ = rand.Read(s.Salt) // never fails since Go 1.24

@@ -292,7 +292,6 @@ func TestRekeyThatCannotBeginChangesNothing(t *testing.T) {
 		"no new key":       {vault.Environment, func() {}, vault.NewKeyVariable + " is not set"},
 		"a bad new key":    {vault.Environment, func() { h.Env[vault.NewKeyVariable] = "canary" }, "32 random bytes"},
 		"short passphrase": {vault.Passphrase, func() { h.Says = []string{"canary"} }, "8 characters"},
-		"two passphrases":  {vault.Passphrase, func() { h.Says = []string{passphrase, newPassphrase} }, "differ"},
 		"no keyring":       {vault.Keyring, func() { h.Keys.Fails = "it is locked" }, "unlock it"},
 	} {
 		before := h.files(t)

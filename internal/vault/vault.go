@@ -48,7 +48,8 @@ type Config struct {
 	Dir string
 	// Env looks up an environment variable; nil means [os.LookupEnv].
 	Env func(name string) (string, bool)
-	// Ask asks the person for a passphrase, without showing it; nil: there is nobody to ask.
+	// Ask asks the person for a "passphrase of the vault", without showing it, or for a "new passphrase of the
+	// vault", which it lets him type twice where he does not see it; nil: there is nobody to ask.
 	Ask func(ctx context.Context, prompt string) (secret.String, error)
 	// Custody is where the first use keeps the root key; "" chooses. A vault that exists keeps the one it has.
 	Custody Custody
