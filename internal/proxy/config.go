@@ -28,7 +28,8 @@ type Config struct {
 	Policy Policy
 	// Record takes the audit, when an answer has ended. It must not block; nil drops it.
 	Record func(keybearer.Injection)
-	// Ask is for what a policy wants confirmed, for two minutes at most; nil refuses.
+	// Ask is for what a policy wants confirmed, for two minutes at most; it returns when ctx is done. Nil
+	// refuses.
 	Ask func(ctx context.Context, q Question) (bool, error)
 	// Refresh is asked, at most once a second, before a host is treated as one that no connection serves,
 	// and before a connection is called dead: whether the routes have changed since they were read. So a

@@ -19,8 +19,6 @@ const (
 	handshakeTimeout = 10 * time.Second
 	idleTimeout      = 5 * time.Minute
 	maxHeaderBytes   = 128 << 10
-	refreshPause     = time.Second
-	refreshLife      = 2 * time.Second
 )
 
 // Proxy is a forward proxy. It is safe for concurrent use.
@@ -48,8 +46,8 @@ type Proxy struct {
 	conns   map[net.Conn]struct{} // those that were taken over from a server
 	started bool
 
-	reload    sync.Mutex // one at a time
-	refreshed atomic.Int64
+	reload sync.Mutex // one at a time
+	news   news
 }
 
 // New makes a proxy and reads the routes. It has to be closed.
@@ -126,27 +124,6 @@ func (p *Proxy) Reload(ctx context.Context) error {
 	}
 	p.table.Store(newTable(routes, p.table.Load()))
 	return nil
-}
-
-// refresh looks whether the routes have changed, and reports whether they were read anew.
-func (p *Proxy) refresh(ctx context.Context) bool {
-	if p.cfg.Refresh == nil {
-		return false
-	}
-	at, last := p.now().UnixNano(), p.refreshed.Load()
-	if at-last < int64(refreshPause) && last != 0 || !p.refreshed.CompareAndSwap(last, at) {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, refreshLife)
-	defer cancel()
-	changed, err := p.cfg.Refresh(ctx)
-	if err == nil && changed {
-		err = p.Reload(ctx)
-	}
-	if err != nil {
-		p.log.Warn("the routes could not be read anew; the former are used", "error", err)
-	}
-	return err == nil && changed
 }
 
 // Close ends the proxy: no connection is accepted any more, requests have until ctx is done, tunnels end at

@@ -302,6 +302,28 @@ func TestALoginDuringTheRunIsSeen(t *testing.T) {
 	}
 }
 
+func TestAllWhoAskAfterALoginSeeIt(t *testing.T) {
+	looking := make(chan struct{})
+	l := newLab(t, echo, func(l *lab, cfg *proxy.Config) {
+		r := l.hooli()
+		r.API.Hosts = []string{"elsewhere.example.com"}
+		l.store.put(r, canary)
+		cfg.Refresh = func(context.Context) (bool, error) { <-looking; return true, nil }
+	})
+	l.store.put(l.hooli(), "new-credential")
+	c := l.clientOf(false)
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if r := l.do(c, l.request(http.MethodGet, "/", nil)); r.text != "Bearer new-credential||" {
+				t.Errorf("got %d %q", r.StatusCode, r.text)
+			}
+		})
+	}
+	close(looking)
+	all.Wait()
+}
+
 func TestAFailingReloadKeepsTheRoutes(t *testing.T) {
 	l := newLab(t, echo, func(_ *lab, cfg *proxy.Config) {
 		cfg.Refresh = func(context.Context) (bool, error) { return false, errors.New("the store is away") }
