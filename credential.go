@@ -17,6 +17,9 @@ type Credential struct {
 	Kind ConnectionKind
 	// Username goes with an API token: the e-mail address of the account.
 	Username string
+	// SiteURL goes with an API token, where the provider has sites: the address of the one that it is for, such as
+	// https://yoursite.atlassian.net, and the only host that a proxy takes it to.
+	SiteURL string
 	// ClientID goes with a service account.
 	ClientID string
 	// Secret is the token itself, or the service account's client secret. It is sealed, and never shown.
@@ -102,6 +105,8 @@ func (b *Broker) checkCredential(p *Provider, c Credential) (Credential, error) 
 		return bad("username goes with an API token, and with nothing else: the e-mail address of the account that it was made for")
 	case len(c.Username) > maxUsername || strings.ContainsFunc(c.Username, func(r rune) bool { return r <= ' ' || r == ':' || r == 0x7f }):
 		return bad("username must have at most %d characters, without blanks and colons (RFC 7617 section 2)", maxUsername)
+	case c.SiteURL != "" && (c.Kind != APIToken || p.Definition.SitesRequest == nil || !isSiteURL(c.SiteURL)):
+		return bad("site_url goes with an API token, at a provider with sites, and is like https://yoursite.atlassian.net")
 	case (c.Kind == ServiceAccount) == (c.ClientID == ""):
 		return bad("client_id goes with a service account, and with nothing else: its secret belongs to it")
 	case len(c.ClientID) > maxCredential:
@@ -121,6 +126,13 @@ func (b *Broker) checkCredential(p *Provider, c Credential) (Credential, error) 
 	slices.Sort(scopes)
 	c.Scopes = slices.Compact(scopes)
 	return c, checkScopes(p, c.Scopes)
+}
+
+// isSiteURL permits scheme and host of a site, and nothing else.
+func isSiteURL(text string) bool {
+	host, ok := strings.CutPrefix(text, "https://")
+	h, err := oauth.ParseHost(host)
+	return ok && err == nil && h.Path == "" && h.Port == "443" && !strings.Contains(host, "*") && host == h.Name
 }
 
 func kindNames() []string {
@@ -149,6 +161,12 @@ func (b *Broker) tried(ctx context.Context, p *Provider, f *Flow, c Credential) 
 		return g, nil
 	}
 	g.AccessToken = c.Secret.Reveal()
+	if c.SiteURL != "" {
+		site := Site{ID: hostOf(c.SiteURL), URL: c.SiteURL}
+		if err := g.putSites(SiteList{Sites: []Site{site}, ReadAt: b.now(), Chosen: site.ID}); err != nil {
+			return grant{}, Errorf(Internal, "writing down the site: %w", err)
+		}
+	}
 	if c.Kind != PersonalAccessToken || !p.Definition.AsksUserInfo(oauth.AtToken) {
 		return g, nil
 	}

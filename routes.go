@@ -50,7 +50,7 @@ func (v *View) Routes(ctx context.Context, user UserID) ([]Route, error) {
 func (b *Broker) route(c *Connection, p *Provider) Route {
 	r := Route{
 		Ref: c.Ref, Connection: c.ID, Kind: c.Kind, State: c.State, Version: c.Version, Scopes: c.Scopes, ExpiresAt: c.ExpiresAt,
-		Refreshable: c.Refreshable, API: p.Definition.API, ServerURL: p.Definition.ServerURL,
+		Refreshable: c.Refreshable, API: p.Definition.API, ServerURL: p.Definition.ServerURL, Endpoints: p.Definition.CredentialEndpoints(),
 	}
 	h, err := b.open(c)
 	switch {
@@ -68,11 +68,21 @@ func (b *Broker) route(c *Connection, p *Provider) Route {
 	r.API.Hosts = h.grant.hostsOf(&p.Definition)
 	if l, ok := h.grant.siteList(); ok && p.Definition.SitesRequest != nil {
 		r.Sites, r.Site = l.Sites, b.shownSites(&h.grant).Site
-		if c.Kind != APIToken { // which works at the site, and not at the gateway
+		if c.Kind == APIToken { // which works at the site, and not at the gateway
+			r.API.Hosts = hostsOfSites(l.Sites)
+		} else {
 			r.Gateway = originOf(p.Definition.SitesRequest.Endpoint)
 		}
 	}
 	return r
+}
+
+func hostsOfSites(sites []Site) []string {
+	hosts := make([]string, 0, len(sites))
+	for _, s := range sites {
+		hosts = append(hosts, strings.TrimPrefix(s.URL, "https://"))
+	}
+	return hosts
 }
 
 // hostsOf are the hosts that the grant was made for and that the definition still names: whoever changes a

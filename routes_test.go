@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/atlassian"
+	"github.com/keybearer/keybearer/catalog"
 	"github.com/keybearer/keybearer/oauth"
 	"github.com/keybearer/keybearer/secret"
 )
@@ -148,6 +150,39 @@ func TestHostsAreThoseOfTheLogin(t *testing.T) {
 	r.give("")
 	if diff := cmp.Diff([]string{"files.words.example", "api.attacker.example"}, r.routes()[0].API.Hosts); diff != "" {
 		t.Errorf("a new login does not serve the hosts of now: %s", diff)
+	}
+}
+
+// An API token of Atlassian Cloud works at its site and at no gateway, and goes nowhere else.
+func TestAPITokenServesItsSiteAlone(t *testing.T) {
+	b, err := keybearer.New(keybearer.Config{PublicURL: "https://keys.example.com", Catalog: catalog.Definition, Sites: atlassian.SiteRules{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close(context.WithoutCancel(t.Context())) })
+	admin := b.As(keybearer.Caller{Name: "test", Admin: true})
+	if _, err := admin.CreateProvider(t.Context(), keybearer.ProviderDraft{ID: "atlassian", Type: "atlassian"}); err != nil {
+		t.Fatal(err)
+	}
+	given := keybearer.Credential{Kind: keybearer.APIToken, Username: "alice@example.com", Secret: secret.New("not-a-token"), SiteURL: "https://teahouse.atlassian.net"}
+	ref := keybearer.Ref{User: "alice", Provider: "atlassian"}
+	if _, err := admin.PutConnection(t.Context(), ref, given); err != nil {
+		t.Fatal(err)
+	}
+	routes, err := admin.Routes(t.Context(), "alice")
+	if err != nil || len(routes) != 1 {
+		t.Fatalf("got %v, %v", routes, err)
+	}
+	if r := routes[0]; !slices.Equal(r.API.Hosts, []string{"teahouse.atlassian.net"}) || r.Gateway != "" || r.Username != "alice@example.com" {
+		t.Errorf("got %v by %q for %q, want the site alone", r.API.Hosts, r.Gateway, r.Username)
+	}
+	if !slices.Contains(routes[0].Endpoints, "https://auth.atlassian.com/oauth/token") || slices.Contains(routes[0].Endpoints, "https://api.atlassian.com/oauth/token/accessible-resources") {
+		t.Errorf("got %v, want the endpoints that take other credentials", routes[0].Endpoints)
+	}
+	for _, bad := range []string{"http://teahouse.atlassian.net", "https://teahouse.atlassian.net/wiki", "https://*.atlassian.net", "teahouse", "https://a@b.atlassian.net"} {
+		given.SiteURL = bad
+		_, err := admin.PutConnection(t.Context(), ref, given)
+		wantKind(t, err, keybearer.BadRequest)
 	}
 }
 

@@ -20,6 +20,8 @@ type ConnectionCreate struct {
 	Kind string `json:"kind" jsonschema:"enum=api_token,enum=scoped_api_token,enum=personal_access_token,enum=api_key,enum=service_account"`
 	// Username goes with an API token: the e-mail address of its account.
 	Username string `json:"username,omitempty" jsonschema:"maxLength=256"`
+	// SiteURL goes with an API token: the address of the site that it is for.
+	SiteURL string `json:"site_url,omitempty" jsonschema:"maxLength=300,example=https://teahouse.atlassian.net"`
 	// ClientID goes with a service account.
 	ClientID string `json:"client_id,omitempty" jsonschema:"maxLength=1000"`
 	// Secret is the token, or the service account's client secret. It is never shown again.

@@ -40,6 +40,8 @@ type Route struct {
 	Sites   []Site `json:"sites,omitempty"`
 	Site    string `json:"site,omitempty"`
 	Gateway string `json:"gateway,omitempty"`
+	// Endpoints are the provider's OAuth endpoints, which get no credential.
+	Endpoints []string `json:"endpoints,omitempty"`
 }
 
 // DefaultChoice makes a connection the one that is used where none is named. (Ours.)

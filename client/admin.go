@@ -83,7 +83,7 @@ func (c *Client) PutConnection(ctx context.Context, ref keybearer.Ref, given key
 	err := c.do(ctx, request{
 		op: fmt.Sprintf("storing the connection of %s", ref), method: http.MethodPost, path: connectionsPath, into: &out,
 		body: api.ConnectionCreate{
-			UserID: string(ref.User), ProviderID: string(ref.Provider), Connection: ref.Name, Kind: string(given.Kind), Username: given.Username, ClientID: given.ClientID,
+			UserID: string(ref.User), ProviderID: string(ref.Provider), Connection: ref.Name, Kind: string(given.Kind), Username: given.Username, SiteURL: given.SiteURL, ClientID: given.ClientID,
 			Secret: given.Secret.Reveal(), Scopes: given.Scopes, ExpiresAt: given.ExpiresAt,
 		},
 	})

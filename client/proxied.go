@@ -32,7 +32,7 @@ func route(in *api.Route) keybearer.Route {
 		Ref:        keybearer.Ref{User: keybearer.UserID(in.UserID), Provider: keybearer.ProviderID(in.ProviderID), Name: in.Name},
 		Connection: keybearer.ConnectionID(in.ConnectionID), Kind: keybearer.ConnectionKind(in.Kind), State: keybearer.ConnectionState(in.Status),
 		Default: in.Default, Problem: in.Problem, Version: in.Version, Scopes: in.Scopes, ExpiresAt: in.ExpiresAt, Refreshable: in.Refreshable,
-		API: oauth.API(in.API), ServerURL: in.ServerURL, Username: in.Username, Site: in.Site, Gateway: in.Gateway,
+		API: oauth.API(in.API), ServerURL: in.ServerURL, Username: in.Username, Site: in.Site, Gateway: in.Gateway, Endpoints: in.Endpoints,
 	}
 	if r.Kind == keybearer.ConnectionKind(keybearer.Consented.String()) {
 		r.Kind = keybearer.Consented

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -59,6 +60,18 @@ func (d *Definition) fillServer() {
 		d.DeviceRequest = new(*d.DeviceRequest)
 		fill(&d.DeviceRequest.Endpoint)
 	}
+}
+
+// CredentialEndpoints lists the endpoints that take credentials of their own: to authorize, to exchange, to refresh, to
+// revoke. No access token is for them.
+func (d *Definition) CredentialEndpoints() []string {
+	all := []string{d.AuthorizeRequest.Endpoint, d.TokenRequest.Endpoint}
+	for _, r := range []*Request{d.RefreshRequest, d.RevokeRequest, d.DeviceRequest} {
+		if r != nil {
+			all = append(all, r.Endpoint)
+		}
+	}
+	return slices.DeleteFunc(all, func(endpoint string) bool { return endpoint == "" })
 }
 
 // endpoints lists those that the definition names.

@@ -57,6 +57,7 @@ func connectionAdd(w world, engine *engineFlags) *cobra.Command {
 	c.Flags().StringVar(&provider, "provider", "", "the provider's id")
 	c.Flags().StringVar(&kind, "kind", "", "what it is: "+kinds())
 	c.Flags().StringVar(&given.Username, "username", "", "with an API token: the e-mail address of its account")
+	c.Flags().StringVar(&given.SiteURL, "site", "", "with an API token of Atlassian Cloud: the site that it is for, like https://yoursite.atlassian.net")
 	c.Flags().StringVar(&given.ClientID, "client-id", "", "with a service account: its client id")
 	c.Flags().StringArrayVar(&given.Scopes, "scope", nil, "a scope that the token has, or the service account asks for; may be repeated")
 	c.Flags().StringVar(&expires, "expires", "", "when the token ends, like 2027-03-31, or 2027-03-31T12:00:00Z")

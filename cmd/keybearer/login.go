@@ -31,12 +31,12 @@ const (
 // loginFlags are the login command's.
 type loginFlags struct {
 	homeFlags
-	connection, flow, baseURL, kind, username string
-	scopes                                    []string
-	clientIDEnv, clientSecretEnv, keyEnv      string
-	force, noBrowser                          bool
-	port                                      int
-	wait                                      time.Duration
+	connection, flow, baseURL, kind, username, site string
+	scopes                                          []string
+	clientIDEnv, clientSecretEnv, keyEnv            string
+	force, noBrowser                                bool
+	port                                            int
+	wait                                            time.Duration
 }
 
 func loginCommand(w world) *cobra.Command {
@@ -59,6 +59,7 @@ func loginCommand(w world) *cobra.Command {
 	c.Flags().StringVar(&f.baseURL, "base-url", "", "the provider's server, where it is one of your own: https://jira.example.com/jira")
 	c.Flags().StringVar(&f.kind, "kind", "", "with --flow api_key: "+kinds()+" (default: api_key)")
 	c.Flags().StringVar(&f.username, "username", "", "with an API token of Atlassian's: the e-mail address of its account")
+	c.Flags().StringVar(&f.site, "site", "", "with such a token: the site that it is for, https://yoursite.atlassian.net")
 	c.Flags().StringVar(&f.clientIDEnv, "client-id-env", "", "the environment variable that has the app's client id")
 	c.Flags().StringVar(&f.clientSecretEnv, "client-secret-env", "", "the environment variable that has its client secret")
 	c.Flags().StringVar(&f.keyEnv, "key-env", "", "the environment variable that has the API key")
@@ -146,8 +147,11 @@ func (l *loggingIn) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.f.scopes = l.scopes(&p.Definition)
-	switch flow := l.flow(&p.Definition); flow {
+	flow := l.flow(&p.Definition)
+	if flow != flowKey {
+		l.f.scopes = l.scopes(&p.Definition)
+	}
+	switch flow {
 	case flowKey:
 		return l.giveKey(ctx, &p.Definition)
 	default:

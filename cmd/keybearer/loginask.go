@@ -75,7 +75,7 @@ func (l *loggingIn) giveClient(ctx context.Context, p *installed) error {
 
 // giveKey gets an API key or token, and stores it.
 func (l *loggingIn) giveKey(ctx context.Context, d *oauth.Definition) error {
-	c := keybearer.Credential{Kind: keybearer.ConnectionKind(cmp.Or(l.f.kind, string(keybearer.APIKey))), Username: l.f.username, Scopes: l.f.scopes}
+	c := keybearer.Credential{Kind: keybearer.ConnectionKind(cmp.Or(l.f.kind, string(keybearer.APIKey))), Username: l.f.username, SiteURL: l.f.site, Scopes: l.f.scopes}
 	var err error
 	switch {
 	case l.f.keyEnv != "":

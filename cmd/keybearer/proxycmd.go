@@ -25,6 +25,7 @@ type proxyFlags struct {
 	listen  string
 	out     string
 	agents  []string
+	private bool
 	verbose bool
 }
 
@@ -43,6 +44,7 @@ func proxyCommand(w world) *cobra.Command {
 	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:7997", "the address to listen on")
 	c.Flags().StringVar(&f.out, "out", "", "the folder for the agents' files")
 	c.Flags().StringArrayVar(&f.agents, "agent", nil, "an agent, as NAME or NAME:CONNECTION,CONNECTION; may be repeated")
+	c.Flags().BoolVar(&f.private, "private", false, "let agents through to private networks, too")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show what the proxy does")
 	return c
 }
@@ -62,7 +64,7 @@ func runProxy(ctx context.Context, w world, f *proxyFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	served, err := startProxy(ctx, h, policy, nil, log, f.listen)
+	served, err := startProxy(ctx, h, policy, nil, log, f.listen, f.private)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func reportPolicy(out io.Writer, path string, all policy.Problems) {
 // Decide implements [proxy.Policy].
 func (r *rules) Decide(q proxy.Asked) proxy.Ruling {
 	d := r.rates.Take(q.Run, r.source.Decide(policy.Request{
-		Run: q.Run, Provider: q.Provider, Connection: q.Connection, Method: q.Method, Host: q.Host, Path: q.Path, Upgrade: q.Upgrade, Matched: q.Matched,
+		Run: q.Run, Provider: q.Provider, Connection: q.Connection, Method: q.Method, Host: q.Host, Path: q.Path, Upgrade: q.Upgrade, Override: q.Override, Matched: q.Matched,
 	}))
 	ruling := proxy.Ruling{Rule: d.Rule, Reason: d.Reason, After: d.RetryAfter, Near: d.Named}
 	switch d.Verdict {

@@ -98,7 +98,7 @@ func runAgent(ctx context.Context, w world, f *runFlags, argv []string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, asker.close(ctx)) }()
-	served, err := startProxy(ctx, h, policy, asker.ask, log, "127.0.0.1:0")
+	served, err := startProxy(ctx, h, policy, asker.ask, log, "127.0.0.1:0", true) // what is on the person's own networks the program reaches by itself, too
 	if err != nil {
 		return err
 	}
@@ -205,8 +205,9 @@ type served struct {
 	end       context.CancelFunc
 }
 
-// startProxy starts a proxy on the connections of a home, and keeps it up to date.
-func startProxy(ctx context.Context, h home, policy proxy.Policy, ask func(context.Context, proxy.Question) (bool, error), log *slog.Logger, address string) (*served, error) {
+// startProxy starts a proxy on the connections of a home, and keeps it up to date. Private lets tunnels lead to private
+// networks.
+func startProxy(ctx context.Context, h home, policy proxy.Policy, ask func(context.Context, proxy.Question) (bool, error), log *slog.Logger, address string, private bool) (*served, error) {
 	s := &served{work: make(chan error, 1), watched: make(chan struct{})}
 	var err error
 	if s.authority, err = ca.New(nil); err != nil {
@@ -215,7 +216,7 @@ func startProxy(ctx context.Context, h home, policy proxy.Policy, ask func(conte
 	changed, pause := newsOf(h)
 	s.proxy, err = proxy.New(ctx, proxy.Config{
 		Source: h, Authority: s.authority, Policy: policy, Record: h.Record, Ask: ask, Refresh: changed, Log: log,
-		Private: true, // what is on the person's own networks the program reaches by itself, too
+		Private: private,
 		Upstream: func(u *url.URL) (*url.URL, error) {
 			return http.ProxyFromEnvironment(&http.Request{URL: u})
 		},

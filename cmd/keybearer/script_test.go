@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 //	inmanual FILE       wants the last output, but for ports, ids and dates, word for word in a file of docs
 //	exitcode CODE COMMAND...  runs a command that has to end with that code
 //	awaits REGEXP COMMAND...  runs a command until its output has that
+//	waitsfor FILE       waits until the file is there
 //	aged CONFIG DIR DURATION  moves the stored consents back in time, while no engine runs
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -60,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"inmanual": inManualCommand,
 			"exitcode": exitCodeCommand,
 			"awaits":   awaitsCommand,
+			"waitsfor": waitsForCommand,
 		},
 	})
 }
@@ -173,6 +175,22 @@ func awaitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 		case <-look.C:
 		case <-over:
 			ts.Fatalf("the output never had %s", args[0])
+		}
+	}
+}
+
+func waitsForCommand(ts *testscript.TestScript, _ bool, args []string) {
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	over := time.After(20 * time.Second)
+	for {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-over:
+			ts.Fatalf("%s never came", args[0])
 		}
 	}
 }

@@ -50,7 +50,7 @@ func listConnections(c *call) (api.Page[api.Connection], error) {
 
 func createConnection(c *call, in api.ConnectionCreate) (api.Connection, error) {
 	stored, err := c.view.PutConnection(c.ctx(), keybearer.Ref{User: keybearer.UserID(in.UserID), Provider: keybearer.ProviderID(in.ProviderID), Name: in.Connection}, keybearer.Credential{
-		Kind: keybearer.ConnectionKind(in.Kind), Username: in.Username, ClientID: in.ClientID, Secret: secret.New(in.Secret),
+		Kind: keybearer.ConnectionKind(in.Kind), Username: in.Username, SiteURL: in.SiteURL, ClientID: in.ClientID, Secret: secret.New(in.Secret),
 		Scopes: in.Scopes, ExpiresAt: in.ExpiresAt,
 	})
 	return connection(&stored), err

@@ -65,7 +65,7 @@ func shownRoute(r *keybearer.Route) api.Route {
 		Default: r.Default, Kind: r.Kind.String(), Status: string(r.State), Problem: r.Problem, Version: r.Version,
 		Scopes: r.Scopes, ExpiresAt: r.ExpiresAt, Refreshable: r.Refreshable,
 		API: api.ProviderAPI(r.API), ServerURL: r.ServerURL, Username: r.Username,
-		Sites: sitesOf(r.Sites), Site: r.Site, Gateway: r.Gateway,
+		Sites: sitesOf(r.Sites), Site: r.Site, Gateway: r.Gateway, Endpoints: r.Endpoints,
 	}
 }
 

@@ -102,9 +102,9 @@ func (p *Proxy) token(ctx context.Context, r *route) (*held, error) {
 
 // renew gives another token than the one that an API has refused, or nil where another one is not to be
 // had. Each token is renewed once, however many report it; and none is while renewing was in vain.
-func (p *Proxy) renew(ctx context.Context, r *route, refused *held) *held {
+func (p *Proxy) renew(ctx context.Context, r *route, refused *held) (other *held, dead error) {
 	if r.Kind != keybearer.Consented && r.Kind != keybearer.ServiceAccount {
-		return nil
+		return nil, nil
 	}
 	c := r.token
 	c.mu.Lock()
@@ -113,10 +113,10 @@ func (p *Proxy) renew(ctx context.Context, r *route, refused *held) *held {
 	case c.asking != nil:
 	case h != nil && h != refused && !h.token.Access.Equal(refused.token.Access):
 		c.mu.Unlock()
-		return h
+		return h, nil
 	case !c.past.renews(refused.token.Access, p.now()):
 		c.mu.Unlock()
-		return nil
+		return nil, nil
 	default:
 		p.ask(c, true, func(ctx context.Context) (keybearer.Token, error) {
 			return p.cfg.Source.Renew(ctx, r.Ref, refused.token.Access)
@@ -125,17 +125,19 @@ func (p *Proxy) renew(ctx context.Context, r *route, refused *held) *held {
 	a := c.asking
 	c.mu.Unlock()
 	got, err := a.wait(ctx)
-	if err != nil {
-		if !isDead(err) && ctx.Err() == nil {
+	switch {
+	case isDead(err):
+		return nil, err
+	case err != nil:
+		if ctx.Err() == nil {
 			c.past.later(p.now().Add(pauseAfter(err)))
 		}
 		p.log.Warn("a refused token could not be renewed", "provider", r.Ref.Provider, "connection", r.Connection, "error", err)
-		return nil
+		return nil, nil
+	case got.token.Access.Equal(refused.token.Access):
+		return nil, nil
 	}
-	if got.token.Access.Equal(refused.token.Access) {
-		return nil
-	}
-	return got
+	return got, nil
 }
 
 // inVain notes that a token which was just renewed is refused, too: the reason is another one.

@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/internal/policy"
 )
 
 // permit asks the policy, which sees what is about to happen.
 func (x *exchange) permit() *refusal {
-	q := Asked{Run: x.agent.name, Method: x.r.Method, Host: x.to.shown(), Path: x.r.URL.EscapedPath(), Upgrade: x.upgrade() != ""}
+	q := Asked{Run: x.agent.name, Method: x.r.Method, Host: x.to.shown(), Path: x.r.URL.EscapedPath(), Upgrade: x.upgrade() != "", Override: policy.Override(x.r.Header)}
 	if x.via.route != nil {
 		q.Provider, q.Connection, q.Matched = x.via.Ref.Provider, x.via.Ref.Name, true
 	}
@@ -96,7 +97,12 @@ func (x *exchange) unauthorized(res *http.Response, to *url.URL, again func()) (
 	if x.own || !renewingHelps(x.via.route, res, x.p.now()) {
 		return res, nil
 	}
-	other := x.p.renew(x.r.Context(), x.via.route, x.held)
+	other, dead := x.p.renew(x.r.Context(), x.via.route, x.held)
+	if dead != nil { // the API's own words would not say what helps
+		_ = res.Body.Close()
+		x.dead = true
+		return nil, x.p.noToken(x.via.route, dead)
+	}
 	if other == nil || again == nil {
 		return res, nil
 	}

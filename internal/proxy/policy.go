@@ -33,6 +33,8 @@ type Asked struct {
 	Host string
 	// Path is as it was sent, with its escapes and without query. It has no dot segments.
 	Path string
+	// Override is another method that a header asks the upstream to take the request for, or "".
+	Override string
 	// Upgrade: the request asks for a WebSocket or another protocol.
 	Upgrade bool
 	// Matched: a connection serves the host.
@@ -86,7 +88,11 @@ func (p *Proxy) permit(ctx context.Context, q Asked) (Ruling, *refusal) {
 		r.after = ruling.After
 		return ruling, r
 	}
-	return ruling, refuse(403, CodePolicy, keybearer.PermissionDenied, "the policy refuses %s%s", q.subject(), ruling.because()).
+	said := ruling.Reason
+	if said == "" {
+		said = "the policy refuses " + q.subject() + ruling.because()
+	}
+	return ruling, refuse(403, CodePolicy, keybearer.PermissionDenied, "%s", said).
 		do("if this is meant to work, change the rule in policy.yaml")
 }
 
