@@ -74,7 +74,7 @@ func (b *Broker) receive(ctx context.Context, f *Flow, p *Provider, client *oaut
 	answer = b.introspected(ctx, client, oauth.AtToken, answer)
 	g := grant{
 		ClientID: client.ID, TokenEndpoint: client.Definition.TokenRequest.Endpoint, Elsewhere: elsewhere(client.Definition),
-		RedirectURI: client.RedirectURI, Flow: f.ID, ConsentedAt: b.now(), Hosts: p.Definition.API.Hosts,
+		RedirectURI: client.RedirectURI, Flow: f.ID, ConsentedAt: b.now(), Hosts: p.Definition.API.All(),
 	}
 	g.take(answer)
 	if p.Definition.AsksUserInfo(oauth.AtToken) {

@@ -149,7 +149,7 @@ func (b *Broker) tried(ctx context.Context, p *Provider, f *Flow, c Credential) 
 	if err != nil {
 		return grant{}, err
 	}
-	g := grant{Flow: f.ID, Username: c.Username, TokenEndpoint: p.Definition.TokenRequest.Endpoint, Hosts: p.Definition.API.Hosts}
+	g := grant{Flow: f.ID, Username: c.Username, TokenEndpoint: p.Definition.TokenRequest.Endpoint, Hosts: p.Definition.API.All()}
 	if c.Kind == ServiceAccount {
 		g.ClientID, g.ClientSecret = c.ClientID, c.Secret.Reveal()
 		answer, err := client.ClientCredentials(ctx, c.ClientID, c.Secret, c.Scopes)

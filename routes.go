@@ -6,8 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-
-	"github.com/keybearer/keybearer/oauth"
 )
 
 // maxRoutes is how many connections of one user a proxy looks at.
@@ -57,7 +55,7 @@ func (b *Broker) route(c *Connection, p *Provider) Route {
 	case err != nil:
 		b.log.Error("a connection cannot be opened", "connection", c.ID, "error", err)
 		r.Problem = "what is stored of it cannot be read: " + c.Kind.remedy()
-		r.API.Hosts = nil
+		r.API.Hosts, r.API.Replace = nil, nil
 		return r
 	case c.State != ConnectionActive:
 		r.Problem = "it has ended (" + c.Reason + "): " + c.Kind.remedy()
@@ -65,11 +63,11 @@ func (b *Broker) route(c *Connection, p *Provider) Route {
 		r.Problem = "the provider is switched off"
 	}
 	r.Username = h.grant.Username
-	r.API.Hosts = h.grant.hostsOf(&p.Definition)
+	r.API.Hosts, r.API.Replace = h.grant.still(p.Definition.API.Hosts), h.grant.still(p.Definition.API.Replace)
 	if l, ok := h.grant.siteList(); ok && p.Definition.SitesRequest != nil {
 		r.Sites, r.Site = l.Sites, b.shownSites(&h.grant).Site
 		if c.Kind == APIToken { // which works at the site, and not at the gateway
-			r.API.Hosts = hostsOfSites(l.Sites)
+			r.API.Hosts, r.API.Replace = hostsOfSites(l.Sites), nil
 		} else {
 			r.Gateway = originOf(p.Definition.SitesRequest.Endpoint)
 		}
@@ -85,13 +83,13 @@ func hostsOfSites(sites []Site) []string {
 	return hosts
 }
 
-// hostsOf are the hosts that the grant was made for and that the definition still names: whoever changes a
-// definition does not thereby get the tokens of those who consented before.
-func (g *grant) hostsOf(d *oauth.Definition) []string {
+// still are those of a definition's hosts that the grant was made for: whoever changes a definition does not
+// thereby get the tokens of those who consented before.
+func (g *grant) still(hosts []string) []string {
 	if g.Hosts == nil {
-		return d.API.Hosts
+		return hosts
 	}
-	return slices.DeleteFunc(slices.Clone(d.API.Hosts), func(h string) bool { return !slices.Contains(g.Hosts, h) })
+	return slices.DeleteFunc(slices.Clone(hosts), func(h string) bool { return !slices.Contains(g.Hosts, h) })
 }
 
 // markDefaults marks one connection of each provider: the one that was chosen, else the one without a name,

@@ -173,6 +173,8 @@ type ProviderAPI struct {
 	// Hosts are host names, or *.example.com for all below one; with a port that is not 443, and with a path
 	// where only what is below it is meant.
 	Hosts []string `json:"hosts,omitempty"`
+	// Replace are hosts that take the credential where a program sends it by itself: nothing is added there.
+	Replace []string `json:"replace,omitempty"`
 	// Header is where the credential goes when a request carries none; Authorization by default.
 	Header string `json:"header,omitempty"`
 	// Scheme stands before it, none for the credential alone.

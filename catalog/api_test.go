@@ -79,7 +79,7 @@ func TestNoTwoKindsServeOneHost(t *testing.T) {
 	served := map[string]string{}
 	for _, kind := range catalog.Kinds() {
 		d, _ := catalog.Definition(kind)
-		for _, host := range d.API.Hosts {
+		for _, host := range d.API.All() {
 			if other, taken := served[host]; taken && host != "{{server_url}}" { // which is another server for each
 				t.Errorf("%s and %s both serve %s: neither would be chosen", other, kind, host)
 			}

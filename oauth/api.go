@@ -15,6 +15,9 @@ type API struct {
 	// stands for the server of [Definition.ServerURL], with its path. Requests go by https; by plain http
 	// only to this machine, which is written "http://127.0.0.1:9100".
 	Hosts []string `yaml:"hosts,omitempty" json:"hosts,omitempty"`
+	// Replace are hosts that take the credential, too, but only where a program sends it by itself: nothing is added
+	// to a request without one. Git's hosts are such, which want it in Basic, and of those alone who need it.
+	Replace []string `yaml:"replace,omitempty" json:"replace,omitempty"`
 	// Header is where the credential goes when a request carries none: Authorization by default.
 	Header string `yaml:"header,omitempty" json:"header,omitempty"`
 	// Scheme stands before it: by default the token's own, Bearer or Basic, where Header is Authorization,
@@ -49,6 +52,7 @@ const SchemeNone = "none"
 
 func (a API) override(over API) API {
 	setList(&a.Hosts, over.Hosts)
+	setList(&a.Replace, over.Replace)
 	set(&a.Header, over.Header)
 	set(&a.Scheme, over.Scheme)
 	set(&a.Query, over.Query)
@@ -87,6 +91,9 @@ func (a *API) FitsKey(key string) bool {
 	pattern, err := regexp.Compile(`^(?:` + a.KeyPattern + `)$`)
 	return err == nil && pattern.MatchString(key)
 }
+
+// All are Hosts and Replace: where a credential may go.
+func (a *API) All() []string { return slices.Concat(a.Hosts, a.Replace) }
 
 // KeysOnly reports whether the definition has no OAuth at all: its connections are keys that are given.
 func (d *Definition) KeysOnly() bool {

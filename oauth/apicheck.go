@@ -17,17 +17,8 @@ const (
 var envName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{1,99}$`)
 
 func (c *checker) api(a API) {
-	if len(a.Hosts) > maxHosts {
-		c.fail("allowed: at most "+strconv.Itoa(maxHosts)+" hosts", "api", "hosts")
-	}
-	for i, h := range a.Hosts {
-		if h == serverPlaceholder {
-			continue
-		}
-		if _, err := ParseHost(h); err != nil {
-			c.fail(err.Error(), "api", "hosts", strconv.Itoa(i))
-		}
-	}
+	c.hosts(a.Hosts, "hosts")
+	c.hosts(a.Replace, "replace")
 	if a.Query != "" && a.Header != "" {
 		c.fail("a credential goes into a header or a query parameter, not both: remove one", "api", "query")
 	}
@@ -43,6 +34,20 @@ func (c *checker) api(a API) {
 		}
 	}
 	c.apiKey(a)
+}
+
+func (c *checker) hosts(hosts []string, key string) {
+	if len(hosts) > maxHosts {
+		c.fail("allowed: at most "+strconv.Itoa(maxHosts)+" hosts", "api", key)
+	}
+	for i, h := range hosts {
+		if h == serverPlaceholder {
+			continue
+		}
+		if _, err := ParseHost(h); err != nil {
+			c.fail(err.Error(), "api", key, strconv.Itoa(i))
+		}
+	}
 }
 
 func (c *checker) apiKey(a API) {

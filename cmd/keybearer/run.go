@@ -169,8 +169,8 @@ func admitted(name string, routes []keybearer.Route, only []string) (proxy.Agent
 
 // hostsOf are the hosts that a connection serves, sites included.
 func hostsOf(r *keybearer.Route) []string {
-	hosts := make([]string, 0, len(r.API.Hosts)+len(r.Sites))
-	for _, h := range r.API.Hosts {
+	hosts := make([]string, 0, len(r.API.Hosts)+len(r.API.Replace)+len(r.Sites))
+	for _, h := range r.API.All() {
 		h = strings.TrimPrefix(strings.TrimPrefix(h, "http://"), "https://")
 		host, _, _ := strings.Cut(h, "/")
 		hosts = append(hosts, host)

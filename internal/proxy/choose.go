@@ -80,6 +80,10 @@ func (x *exchange) choose(candidates []served) *refusal {
 		x.via = candidates[i]
 		return nil
 	}
+	candidates = slices.DeleteFunc(slices.Clone(candidates), func(s served) bool { return s.replaces })
+	if len(candidates) == 0 {
+		return nil // the program asks without a credential, and is let
+	}
 	if len(candidates) > 1 {
 		names := namesOf(candidates)
 		candidates = slices.DeleteFunc(slices.Clone(candidates), func(s served) bool { return !s.Default })

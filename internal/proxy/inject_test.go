@@ -3,7 +3,10 @@ package proxy_test
 import (
 	"encoding/base64"
 	"net/http"
+	"strings"
 	"testing"
+
+	"github.com/keybearer/keybearer/internal/proxy"
 )
 
 func TestACredentialIsPutOnARequestThatHasNone(t *testing.T) {
@@ -49,6 +52,27 @@ func TestAPlaceholderIsReplacedWhereItStands(t *testing.T) {
 	} {
 		if r := l.get(c.path, c.headers...); r.text != c.want {
 			t.Errorf("%s: got %d %q, want %q", c.name, r.StatusCode, r.text, c.want)
+		}
+	}
+}
+
+// Git's hosts take the credential where git sends it, and nothing is added to what it asks without one.
+func TestHostThatReplacesOnly(t *testing.T) {
+	l := newLab(t, echo, func(l *lab, _ *proxy.Config) {
+		r := l.hooli()
+		r.API.Replace, r.API.Hosts = r.API.Hosts, nil
+		l.store.put(r, canary)
+	})
+	held := l.agent.Env["HOOLI_TOKEN"]
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+held))
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+canary))
+	for sent, got := range map[string]string{"": "", basic: want, "Basic b3duOm93bg==": "Basic b3duOm93bg=="} {
+		req := l.request(http.MethodGet, "/info/refs", nil)
+		if sent != "" {
+			req.Header.Set("Authorization", sent)
+		}
+		if r := l.do(l.client(), req); r.StatusCode != http.StatusOK || !strings.HasPrefix(r.text, got+"|") {
+			t.Errorf("sent %.12q: got %d %q", sent, r.StatusCode, r.text)
 		}
 	}
 }

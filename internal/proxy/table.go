@@ -36,6 +36,8 @@ type served struct {
 	prefix string
 	// site: the host is a site, whose requests go to the gateway.
 	site bool
+	// replaces: nothing is added there to a request that carries no placeholder.
+	replaces bool
 	// plain: by http, on this machine, and not by https.
 	plain bool
 }
@@ -73,6 +75,11 @@ func (t *table) add(r *route) {
 	for _, host := range r.API.Hosts {
 		if key, h, ok := hostOf(host); ok {
 			t.put(key, served{route: r, prefix: h.Path, plain: h.Plain})
+		}
+	}
+	for _, host := range r.API.Replace {
+		if key, h, ok := hostOf(host); ok {
+			t.put(key, served{route: r, prefix: h.Path, plain: h.Plain, replaces: true})
 		}
 	}
 	if r.Gateway != "" && r.Kind != keybearer.APIToken { // which the sites take themselves
