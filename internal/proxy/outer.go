@@ -80,8 +80,9 @@ func (p *Proxy) refuseTunnel(w http.ResponseWriter, a *agent, to target, r *refu
 
 // serving lists what serves a target for an agent. Before it is nothing, the routes are looked at again.
 func (p *Proxy) serving(ctx context.Context, a *agent, to target, plain bool) []served {
-	found := a.mine(p.table.Load().by(to, plain))
-	if len(found) == 0 && p.refresh(ctx) {
+	t := p.table.Load()
+	found := a.mine(t.by(to, plain))
+	if len(found) == 0 && p.refresh(ctx, t) {
 		found = a.mine(p.table.Load().by(to, plain))
 	}
 	return found

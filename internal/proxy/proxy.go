@@ -38,7 +38,8 @@ type Config struct {
 	Ask func(ctx context.Context, q Question) (bool, error)
 	// Refresh is asked, at most once a second, before a host is treated as one that no connection serves,
 	// and before a connection is called dead: whether the routes have changed since they were read. So a
-	// login that was made a moment ago is seen. Nil: only [Proxy.Reload] brings news.
+	// login that was made a moment ago is seen. The owner has [Proxy.Look] ask it now and then. Nil: only
+	// [Proxy.Reload] brings news.
 	Refresh func(ctx context.Context) (changed bool, err error)
 	// Upstream names the proxy through which a URL is reached, as [http.ProxyFromEnvironment] does for a
 	// request; nil or a nil URL: none. http, https and socks5.
@@ -87,7 +88,8 @@ type Proxy struct {
 	conns   map[net.Conn]struct{} // those that were taken over from a server
 	started bool
 
-	reload    sync.Mutex // one at a time
+	reading   chan struct{} // held by the one who reads the routes, and guards behind
+	behind    bool          // there are news that were not read
 	refreshed atomic.Int64
 }
 
@@ -96,7 +98,7 @@ func New(ctx context.Context, cfg Config) (*Proxy, error) {
 	if cfg.Source == nil || cfg.Authority == nil {
 		return nil, errors.New("a proxy needs a source of tokens and an authority")
 	}
-	p := &Proxy{cfg: cfg, log: cfg.Log, now: cfg.Now, nobody: secret.New(randomText(alphanumeric, 40)), conns: map[net.Conn]struct{}{}}
+	p := &Proxy{cfg: cfg, log: cfg.Log, now: cfg.Now, nobody: secret.New(randomText(alphanumeric, 40)), conns: map[net.Conn]struct{}{}, reading: make(chan struct{}, 1)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -157,35 +159,64 @@ func (p *Proxy) startInner() {
 // Reload reads the routes anew, and forgets the tokens of connections that changed or went. Requests under
 // way are not disturbed.
 func (p *Proxy) Reload(ctx context.Context) error {
-	p.reload.Lock()
-	defer p.reload.Unlock()
+	if err := p.enter(ctx); err != nil {
+		return err
+	}
+	defer p.leave()
+	return p.read(ctx)
+}
+
+// Look does so if [Config.Refresh] has news, or had some that could not be read yet.
+func (p *Proxy) Look(ctx context.Context) error {
+	if p.cfg.Refresh == nil {
+		return nil
+	}
+	if err := p.enter(ctx); err != nil {
+		return err
+	}
+	defer p.leave()
+	changed, err := p.cfg.Refresh(ctx)
+	if p.behind = p.behind || changed; err != nil || !p.behind {
+		return err
+	}
+	return p.read(ctx)
+}
+
+func (p *Proxy) read(ctx context.Context) error {
 	routes, err := p.cfg.Source.Routes(ctx)
 	if err != nil {
 		return err
 	}
 	p.table.Store(newTable(routes, p.table.Load()))
+	p.behind = false
 	return nil
 }
 
-// refresh looks whether the routes have changed, and reports whether they were read anew.
-func (p *Proxy) refresh(ctx context.Context) bool {
-	if p.cfg.Refresh == nil {
-		return false
+// enter waits until nobody else reads the routes.
+func (p *Proxy) enter(ctx context.Context) error {
+	select {
+	case p.reading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+}
+
+func (p *Proxy) leave() { <-p.reading }
+
+// refresh looks whether the routes have changed, and reports whether they are others than those that were seen,
+// whoever has read them: news come once.
+func (p *Proxy) refresh(ctx context.Context, seen *table) bool {
 	at, last := p.now().UnixNano(), p.refreshed.Load()
-	if at-last < int64(refreshPause) && last != 0 || !p.refreshed.CompareAndSwap(last, at) {
-		return false
+	if p.cfg.Refresh == nil || at-last < int64(refreshPause) && last != 0 || !p.refreshed.CompareAndSwap(last, at) {
+		return p.table.Load() != seen
 	}
 	ctx, cancel := context.WithTimeout(ctx, refreshLife)
 	defer cancel()
-	changed, err := p.cfg.Refresh(ctx)
-	if err == nil && changed {
-		err = p.Reload(ctx)
-	}
-	if err != nil {
+	if err := p.Look(ctx); err != nil {
 		p.log.Warn("the routes could not be read anew; the former are used", "error", err)
 	}
-	return err == nil && changed
+	return p.table.Load() != seen
 }
 
 // Close ends the proxy: no connection is accepted any more, requests have until ctx is done, tunnels end at
