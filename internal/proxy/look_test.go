@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/proxy"
@@ -23,9 +24,15 @@ func unknown(t *testing.T, setup func(*lab, *proxy.Config)) *lab {
 
 // News come once: a request that meets with somebody else who has them, and has not read them yet, waits.
 func TestNewsThatAreBeingReadAreWaitedFor(t *testing.T) {
-	heard, read := make(chan struct{}), make(chan struct{})
-	var asked atomic.Int32
+	heard, read, asking := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var asked, listening atomic.Int32
 	l := unknown(t, func(_ *lab, cfg *proxy.Config) {
+		cfg.Now = func() time.Time { // a request that has found nothing looks at the time first
+			if listening.CompareAndSwap(1, 2) {
+				close(asking)
+			}
+			return time.Now()
+		}
 		cfg.Refresh = func(context.Context) (bool, error) {
 			if asked.Add(1) > 1 {
 				return false, nil
@@ -36,13 +43,15 @@ func TestNewsThatAreBeingReadAreWaitedFor(t *testing.T) {
 		}
 	})
 	l.store.put(l.hooli(), "new-credential")
-	looked := make(chan error)
+	looked := make(chan error, 1)
 	go func() { looked <- l.proxy.Look(t.Context()) }()
 	<-heard
-	answer := make(chan string)
-	go func() { answer <- l.get("/").text }()
-	close(read)
-	if got := <-answer; got != "Bearer new-credential||" {
+	listening.Store(1)
+	go func() {
+		<-asking
+		close(read)
+	}()
+	if got := l.get("/").text; got != "Bearer new-credential||" {
 		t.Errorf("got %q, want the new connection's credential", got)
 	}
 	if err := <-looked; err != nil {
