@@ -232,7 +232,7 @@ func startProxy(ctx context.Context, h home, policy proxy.Policy, ask func(conte
 	s.end = end
 	go func() {
 		defer close(s.watched)
-		watch(watching, s.proxy, changed, pause, log)
+		watch(watching, s.proxy, pause, log)
 	}()
 	return s, nil
 }
@@ -246,7 +246,7 @@ func newsOf(h home) (func(context.Context) (bool, error), time.Duration) {
 }
 
 // watch keeps a proxy up to date until ctx ends.
-func watch(ctx context.Context, p *proxy.Proxy, changed func(context.Context) (bool, error), pause time.Duration, log *slog.Logger) {
+func watch(ctx context.Context, p *proxy.Proxy, pause time.Duration, log *slog.Logger) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
@@ -255,11 +255,7 @@ func watch(ctx context.Context, p *proxy.Proxy, changed func(context.Context) (b
 			return
 		case <-tick.C:
 		}
-		news, err := changed(ctx)
-		if err == nil && news {
-			err = p.Reload(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := p.Look(ctx); err != nil && ctx.Err() == nil {
 			log.Warn("the connections could not be read anew; the former are used", "error", err)
 		}
 	}

@@ -33,7 +33,8 @@ type Config struct {
 	Ask func(ctx context.Context, q Question) (bool, error)
 	// Refresh is asked, at most once a second, before a host is treated as one that no connection serves,
 	// and before a connection is called dead: whether the routes have changed since they were read. So a
-	// login that was made a moment ago is seen. Nil: only [Proxy.Reload] brings news.
+	// login that was made a moment ago is seen. The owner has [Proxy.Look] ask it now and then. Nil: only
+	// [Proxy.Reload] brings news.
 	Refresh func(ctx context.Context) (changed bool, err error)
 	// Upstream names the proxy through which a URL is reached, as [http.ProxyFromEnvironment] does for a
 	// request; nil or a nil URL: none. http, https and socks5.

@@ -88,9 +88,9 @@ func (x *exchange) forward() *refusal {
 	if r := x.check(); r != nil {
 		return r
 	}
-	t := x.p.table.Load()
+	seen := x.p.table.Load()
 	refused := x.attempt()
-	if refused != nil && x.dead && x.p.refresh(x.r.Context(), t) { // somebody may have logged in again
+	if refused != nil && x.dead && x.p.refresh(x.r.Context(), seen) { // somebody may have logged in again
 		return x.attempt()
 	}
 	return refused

@@ -60,11 +60,7 @@ func (p *Proxy) look() chan struct{} {
 func (p *Proxy) lookOnce() {
 	ctx, cancel := context.WithTimeout(p.life, refreshLife)
 	defer cancel()
-	changed, err := p.cfg.Refresh(ctx)
-	if err == nil && changed {
-		err = p.Reload(ctx)
-	}
-	if err != nil {
+	if err := p.Look(ctx); err != nil {
 		p.log.Warn("the routes could not be read anew; the former are used", "error", err)
 	}
 }

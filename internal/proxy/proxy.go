@@ -46,8 +46,9 @@ type Proxy struct {
 	conns   map[net.Conn]struct{} // those that were taken over from a server
 	started bool
 
-	reload sync.Mutex // one at a time
-	news   news
+	news    news
+	reading chan struct{} // held by the one who reads the routes, and guards behind
+	behind  bool          // there are news that were not read
 }
 
 // New makes a proxy and reads the routes. It has to be closed.
@@ -55,7 +56,7 @@ func New(ctx context.Context, cfg Config) (*Proxy, error) {
 	if cfg.Source == nil || cfg.Authority == nil {
 		return nil, errors.New("a proxy needs a source of tokens and an authority")
 	}
-	p := &Proxy{cfg: cfg, log: cfg.Log, now: cfg.Now, nobody: secret.New(randomText(alphanumeric, 40)), conns: map[net.Conn]struct{}{}}
+	p := &Proxy{cfg: cfg, log: cfg.Log, now: cfg.Now, nobody: secret.New(randomText(alphanumeric, 40)), conns: map[net.Conn]struct{}{}, reading: make(chan struct{}, 1)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -116,15 +117,50 @@ func (p *Proxy) startInner() {
 // Reload reads the routes anew, and forgets the tokens of connections that changed or went. Requests under
 // way are not disturbed.
 func (p *Proxy) Reload(ctx context.Context) error {
-	p.reload.Lock()
-	defer p.reload.Unlock()
+	if err := p.enter(ctx); err != nil {
+		return err
+	}
+	defer p.leave()
+	return p.read(ctx)
+}
+
+// Look does so if [Config.Refresh] has news, or had some that could not be read yet.
+func (p *Proxy) Look(ctx context.Context) error {
+	if p.cfg.Refresh == nil {
+		return nil
+	}
+	if err := p.enter(ctx); err != nil {
+		return err
+	}
+	defer p.leave()
+	changed, err := p.cfg.Refresh(ctx)
+	if p.behind = p.behind || changed; err != nil || !p.behind {
+		return err
+	}
+	return p.read(ctx)
+}
+
+func (p *Proxy) read(ctx context.Context) error {
 	routes, err := p.cfg.Source.Routes(ctx)
 	if err != nil {
 		return err
 	}
 	p.table.Store(newTable(routes, p.table.Load()))
+	p.behind = false
 	return nil
 }
+
+// enter waits until nobody else reads the routes.
+func (p *Proxy) enter(ctx context.Context) error {
+	select {
+	case p.reading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *Proxy) leave() { <-p.reading }
 
 // Close ends the proxy: no connection is accepted any more, requests have until ctx is done, tunnels end at
 // once. It returns when all that the proxy started has ended.
