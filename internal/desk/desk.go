@@ -20,11 +20,14 @@ import (
 const DefaultIdle = time.Hour
 
 const (
-	host           = "127.0.0.1"
-	headerTimeout  = 10 * time.Second
-	readTimeout    = 30 * time.Second
-	writeTimeout   = time.Minute // a login's first step may take its time
-	closeTimeout   = 5 * time.Second
+	host          = "127.0.0.1"
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = time.Minute // a login's first step may take its time
+	// handlingTime is how long what a button does may go on after the end, and closeTime how long connections may: browsers
+	// open some ahead, which look like requests to come.
+	handlingTime   = 5 * time.Second
+	closeTime      = 300 * time.Millisecond
 	maxHeaderBytes = 64 << 10
 )
 
@@ -52,12 +55,13 @@ type Desk struct {
 	word     string // the path below which everything is
 	used     chan struct{}
 
-	mu     sync.Mutex
-	notice string    // what the page says once
-	login  *underway // or nil
-	ended  bool      // no login begins any more
-	logins sync.WaitGroup
-	begin  sync.Mutex // held by who begins a login
+	mu       sync.Mutex
+	notice   string    // what the page says once
+	login    *underway // or nil
+	ended    bool      // no login and no request begins any more
+	logins   sync.WaitGroup
+	handling sync.WaitGroup // requests
+	begin    sync.Mutex     // held by who begins a login
 }
 
 // Open begins to listen. Kind: Conflict where the port is taken.
@@ -115,23 +119,43 @@ func (d *Desk) Run(ctx context.Context) (idle bool, err error) {
 	return idle, err
 }
 
-// stop ends the login and the listener.
+// stop ends the login, what is being done, and the listener.
 func (d *Desk) stop(ctx context.Context) error {
 	d.mu.Lock()
 	d.ended = true
 	d.mu.Unlock()
 	d.cancel(nil)
-	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	handled := make(chan struct{})
+	go func() { defer close(handled); d.handling.Wait() }()
+	over := time.NewTimer(handlingTime)
+	defer over.Stop()
+	select {
+	case <-handled:
+	case <-over.C:
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeTime)
 	defer cancel()
 	err := d.server.Shutdown(ctx)
 	if err != nil {
-		err = d.server.Close() // a browser that keeps a request open
+		err = d.server.Close()
 	}
+	<-handled // nothing uses the home any more
 	d.logins.Wait()
 	if err != nil {
 		return fmt.Errorf("closing the page's listener: %w", err)
 	}
 	return nil
+}
+
+// enterable counts a request, and reports false where the desk has ended; leave is for its end.
+func (d *Desk) enterable() (leave func(), ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return nil, false
+	}
+	d.handling.Add(1)
+	return d.handling.Done, true
 }
 
 // touch says that the person is there.

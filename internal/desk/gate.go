@@ -99,6 +99,12 @@ func (d *Desk) guarded(next http.Handler) http.Handler {
 			})
 			return
 		}
+		leave, ok := d.enterable()
+		if !ok {
+			http.Error(w, "The page has ended: start `keybearer ui` again.", http.StatusServiceUnavailable)
+			return
+		}
+		defer leave()
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		next.ServeHTTP(w, r)
 	})
