@@ -210,6 +210,7 @@ func TestBrowserConnectsAtTheDeskAndDisconnects(t *testing.T) {
 	p.press(`//button[.="Accept"]`, `//*[@role="status"][.="Sandbox is connected."]`)
 	p.sees(`//*[contains(@class, "state good")][.="active"]`)
 
+	p.do(chromedp.Click(`//summary[contains(., "providers")]`))
 	p.press(`//a[contains(., "OpenAI")]`, `//h1[.="Connect OpenAI"]`)
 	p.press(`//button[contains(., "Use an API key")]`, `//label[.="API key"]`)
 	const key = "sk-proj-not-a-real-key-0123456789abcdefghijklmnopqrstuvwxyz"

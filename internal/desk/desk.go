@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keybearer/keybearer"
@@ -54,6 +55,7 @@ type Desk struct {
 	gate     *gate
 	word     string // the path below which everything is
 	used     chan struct{}
+	touched  atomic.Int64
 
 	mu       sync.Mutex
 	notice   string    // what the page says once
@@ -160,6 +162,7 @@ func (d *Desk) enterable() (leave func(), ok bool) {
 
 // touch says that the person is there.
 func (d *Desk) touch() {
+	d.touched.Add(1)
 	select {
 	case d.used <- struct{}{}:
 	default:

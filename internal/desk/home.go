@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/keybearer/keybearer"
@@ -37,6 +38,19 @@ type Connection struct {
 	EndsAt               time.Time
 	Username             string
 	Scopes, Hosts, Sites []string
+}
+
+// KindWords is the kind in words.
+func (c *Connection) KindWords() string {
+	switch c.Kind {
+	case keybearer.Consented:
+		return "signed in"
+	case keybearer.APIKey:
+		return "API key"
+	case keybearer.APIToken:
+		return "API token"
+	}
+	return strings.ReplaceAll(c.Kind.String(), "_", " ")
 }
 
 // Active reports whether it gives tokens.

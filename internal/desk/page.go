@@ -25,7 +25,12 @@ func (d *Desk) page(w http.ResponseWriter, r *http.Request) {
 		d.failed(w, r, err)
 		return
 	}
-	p := deskPage{Connections: all, Notice: d.takeNotice(), Pending: d.pending()}
+	p := deskPage{Notice: d.takeNotice(), Pending: d.pending()}
+	last, err := d.cfg.Home.Events(r.Context(), keybearer.EventFilter{Action: keybearer.ActionInject, Limit: 1})
+	p.Logged = err != nil || len(last) > 0
+	for i := range all {
+		p.Cards = append(p.Cards, card{Connection: &all[i], Several: 1 < countOf(all, all[i].Ref.Provider)})
+	}
 	for _, o := range offers {
 		if o.Installed {
 			p.Installed = append(p.Installed, o)
@@ -34,6 +39,15 @@ func (d *Desk) page(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	d.views.render(w, http.StatusOK, "desk", p)
+}
+
+func countOf(all []Connection, provider keybearer.ProviderID) (n int) {
+	for i := range all {
+		if all[i].Ref.Provider == provider {
+			n++
+		}
+	}
+	return n
 }
 
 // log shows the last uses of connections, the latest first.
@@ -64,12 +78,12 @@ type line struct {
 
 func lineOf(e *keybearer.RecordedEvent, now time.Time) line {
 	l := line{
-		At: e.Time.UTC().Format(time.RFC3339), Time: e.Time.Local().Format(time.TimeOnly),
+		At: e.Time.UTC().Format(time.RFC3339), Time: e.Time.In(now.Location()).Format(time.TimeOnly),
 		Run: e.Request.Run, Method: e.Request.Method, Host: e.Request.Host, Path: e.Request.Path,
 		Provider: string(e.Provider), Times: e.Times, Refused: e.Outcome != outcomeOK, Reason: e.Reason,
 	}
 	if now.Sub(e.Time) > 12*time.Hour {
-		l.Time = e.Time.Local().Format("2 Jan 15:04")
+		l.Time = e.Time.In(now.Location()).Format("2 Jan 15:04")
 	}
 	if l.Run == "" {
 		l.Run = e.Actor

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -23,9 +24,16 @@ const htmlType = "text/html; charset=utf-8"
 // The pages' data. Every text in it is escaped by html/template where it is put in.
 type (
 	deskPage struct {
-		Connections        []Connection
+		Cards              []card
 		Notice, Pending    string
 		Installed, Bundled []Offer
+		Logged             bool // there are lines in the log
+	}
+
+	// card is a connection; with several at one provider their names matter, and which is the default.
+	card struct {
+		*Connection
+		Several bool
 	}
 
 	logPage struct {
@@ -54,7 +62,17 @@ type (
 		outside               bool // it is shown to who may not know where the page is
 	}
 
-	failurePage struct{ Heading, Happened, Next, Back, BackText string }
+	failurePage struct {
+		Heading, Back, BackText string
+		Happened, Next          []piece
+		Inside                  bool
+	}
+
+	// piece is a piece of a sentence: words, or what is typed in.
+	piece struct {
+		Text string
+		Code bool
+	}
 )
 
 // views are the parsed templates, by name.
@@ -82,10 +100,7 @@ func (v views) render(w http.ResponseWriter, status int, name string, data any) 
 }
 
 func (d *Desk) fail(w http.ResponseWriter, f failure) {
-	p := failurePage{Heading: f.title, Happened: f.happened, Next: f.next, Back: f.back, BackText: f.backText}
-	if !f.outside && p.Back == "" {
-		p.Back, p.BackText = d.word+"/", "Back to your connections"
-	}
+	p := failurePage{Heading: f.title, Happened: pieces(f.happened), Next: pieces(f.next), Back: f.back, BackText: f.backText, Inside: !f.outside}
 	d.views.render(w, f.status, "failure", p)
 }
 
@@ -121,6 +136,15 @@ func styleSheet(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
 	_, _ = w.Write(text)
+}
+
+// pieces takes a sentence apart at its backquotes.
+func pieces(text string) []piece {
+	var all []piece
+	for i, part := range strings.Split(text, "`") {
+		all = append(all, piece{Text: part, Code: i%2 == 1})
+	}
+	return all
 }
 
 // sentence gives a text a capital and a full stop.
