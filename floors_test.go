@@ -30,6 +30,7 @@ func floors() map[string]int {
 
 		"internal/doctor": 5,
 		"internal/engine": 5,
+		"internal/desk":   5,
 		"internal/login":  5,
 
 		"internal/config":  doors,

@@ -81,6 +81,7 @@ func runLogin(ctx context.Context, w world, f *loginFlags, provider keybearer.Pr
 	ctx, cancel := context.WithTimeoutCause(ctx, f.wait, errors.New("the time is over"))
 	defer cancel()
 	l := &loggingIn{w: w, f: f, ref: keybearer.Ref{Provider: provider, Name: name}}
+	l.browse = func(ctx context.Context, url string) bool { return !f.noBrowser && login.Browser(ctx, w.env, url) }
 	defer func() { err = errors.Join(err, l.close(context.WithoutCancel(ctx))) }()
 	if err := l.open(ctx); err != nil {
 		return err
@@ -99,6 +100,10 @@ type loggingIn struct {
 	ref  keybearer.Ref
 	door *login.Door
 	home home
+	// browse sends the person's browser somewhere, and reports whether there is one; with back, the browser is to go
+	// there after each step.
+	browse func(ctx context.Context, url string) bool
+	back   string
 	// kept: there was a connection already that does.
 	kept bool
 }
@@ -112,17 +117,26 @@ func (l *loggingIn) open(ctx context.Context) (err error) {
 	if l.door, err = login.Open(ctx, l.f.port); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(l.w.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	local, err := openVault(ctx, l.w, vault.Config{
-		PublicURL: l.door.URL(), Callback: l.door.Callback(), Verification: keybearer.Verification{UnsafeSkip: true}, // who is at the terminal is at the browser
-		Log: slog.New(slog.NewTextHandler(l.w.err, &slog.HandlerOptions{Level: slog.LevelError})),
-	})
+	local, err := openVault(ctx, l.w, behindDoor(l.w, l.door.Port()))
 	if err != nil {
 		return err
 	}
 	l.home = local
-	l.door.Serve(local.vault.Broker(), log)
+	l.serve(local)
 	return nil
+}
+
+// behindDoor is a vault whose logins come back to a port of loopback.
+func behindDoor(w world, port int) vault.Config {
+	return vault.Config{
+		PublicURL: login.URL(port), Callback: login.Callback(port), Verification: keybearer.Verification{UnsafeSkip: true}, // who is at the terminal is at the browser
+		Log: slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: slog.LevelError})),
+	}
+}
+
+// serve shows the pages of a vault at the door.
+func (l *loggingIn) serve(local *localHome) {
+	l.door.Serve(local.vault.Broker(), l.back, slog.New(slog.NewTextHandler(l.w.err, &slog.HandlerOptions{Level: slog.LevelWarn})))
 }
 
 func (l *loggingIn) close(ctx context.Context) error {
@@ -235,9 +249,11 @@ func (l *loggingIn) scopes(d *oauth.Definition) []string {
 
 // consent sends the person to the provider, and waits.
 func (l *loggingIn) consent(ctx context.Context) error {
-	a, err := l.home.Authorize(ctx, keybearer.AuthorizeRequest{
-		ID: l.ref.Provider, User: l.ref.User, Connection: l.ref.Name, Scopes: l.f.scopes,
-	}, l.f.force)
+	q := keybearer.AuthorizeRequest{ID: l.ref.Provider, User: l.ref.User, Connection: l.ref.Name, Scopes: l.f.scopes}
+	if l.back != "" {
+		q.NextURI = l.door.Back()
+	}
+	a, err := l.home.Authorize(ctx, q, l.f.force)
 	if err != nil {
 		return err
 	}
@@ -247,13 +263,11 @@ func (l *loggingIn) consent(ctx context.Context) error {
 	}
 	if l.f.remote() {
 		l.say("Open this address, and consent there:\n\n  %s\n\n", a.URL)
-		if !l.f.noBrowser {
-			login.Browser(ctx, l.w.env, a.URL)
-		}
+		l.browse(ctx, a.URL)
 		_, err = l.waiting(ctx, a.ID)
 		return err
 	}
-	if l.f.noBrowser || !login.Browser(ctx, l.w.env, a.URL) {
+	if !l.browse(ctx, a.URL) {
 		return l.consentElsewhere(ctx, a)
 	}
 	l.say("Your browser opens %s\nIf it does not, open that address yourself.\n", a.URL)

@@ -106,8 +106,9 @@ func (l *loggingIn) giveKey(ctx context.Context, d *oauth.Definition) error {
 
 // ask shows a form in the browser, or asks at the terminal where there is none.
 func (l *loggingIn) ask(ctx context.Context, f login.Form) (map[string]string, error) {
+	f.Next = l.back
 	asking := l.door.Ask(f)
-	if !l.f.noBrowser && login.Browser(ctx, l.w.env, asking.URL) {
+	if l.browse(ctx, asking.URL) {
 		l.say("Your browser opens %s\nIf it does not, open that address yourself.\n", asking.URL)
 		stop := progress(ctx, l.w, "Waiting for the form")
 		defer stop()
@@ -204,9 +205,7 @@ func (l *loggingIn) consentByDevice(ctx context.Context) error {
 		return nil
 	}
 	l.say("Open this address, on any machine, and type the code there:\n\n  %s\n  %s\n\n", a.VerificationURI, a.UserCode)
-	if !l.f.noBrowser {
-		login.Browser(ctx, l.w.env, cmp.Or(a.VerificationURIComplete, a.VerificationURI))
-	}
+	l.browse(ctx, cmp.Or(a.VerificationURIComplete, a.VerificationURI))
 	_, err = l.waiting(ctx, a.ID)
 	return err
 }

@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, w world) int {
 		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), keysCommand(w),
 		providerCommand(w), connectionCommand(w), doctorCommand(w),
 		loginCommand(w), logoutCommand(w), listCommand(w), getCommand(w), exportCommand(w), inspectCommand(w), setDefaultCommand(w),
-		runCommand(w), proxyCommand(w), registerCommand(w), rekeyCommand(w), scanCommand(w), revokeCommand(w), removeCommand(w), whoamiCommand(w), logCommand(w),
+		runCommand(w), proxyCommand(w), registerCommand(w), rekeyCommand(w), uiCommand(w), scanCommand(w), revokeCommand(w), removeCommand(w), whoamiCommand(w), logCommand(w),
 		backupCommand(w), restoreCommand(w), migrateCommand(w), versionCommand(w),
 	)
 	for _, group := range append(root.Commands(), root) {

@@ -7,6 +7,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,15 +30,19 @@ const DefaultPort = 7998
 const (
 	host           = "127.0.0.1"
 	callbackPath   = "/callback"
+	backPath       = "/back"
+	successPath    = "/success"
 	pagesCallback  = "/api/v1/oauth/callback"
 	headerTimeout  = 10 * time.Second
 	maxHeaderBytes = 64 << 10
+	closeTime      = 300 * time.Millisecond
 )
 
 // Callback is the redirect URI of logins on a port, to be registered at providers.
-func Callback(port int) string {
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(port)) + callbackPath
-}
+func Callback(port int) string { return URL(port) + callbackPath }
+
+// URL is where a browser on this machine reaches the door of a port.
+func URL(port int) string { return "http://" + net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // Door is an open listener on loopback. Close it after use.
 type Door struct {
@@ -45,8 +50,11 @@ type Door struct {
 	server   *http.Server
 	serving  sync.WaitGroup
 
+	owed owed
+
 	mu    sync.Mutex
 	pages http.Handler
+	back  string
 	forms map[string]*asked
 }
 
@@ -68,17 +76,22 @@ func Open(ctx context.Context, port int) (*Door, error) {
 func (d *Door) Port() int { return d.listener.Addr().(*net.TCPAddr).Port }
 
 // URL is where a browser on this machine reaches it.
-func (d *Door) URL() string { return "http://" + d.listener.Addr().String() }
+func (d *Door) URL() string { return URL(d.Port()) }
+
+// Back is an address for a flow's NextURI: it leads to where [Door.Serve] was told to, or else to the page that says
+// that all is done. A flow that outlives the page from which it began leads nowhere else.
+func (d *Door) Back() string { return d.URL() + backPath }
 
 // Callback is its redirect URI.
 func (d *Door) Callback() string { return Callback(d.Port()) }
 
-// Serve shows the pages of a Broker whose PublicURL is the door's URL.
-func (d *Door) Serve(b *keybearer.Broker, log *slog.Logger) {
-	shown := pages.New(pages.Config{Broker: b, PublicURL: d.URL(), Log: log})
+// Serve shows the pages of a Broker whose PublicURL is the door's URL. Where something went wrong they lead to back,
+// the page from which the person came, or nowhere if that is "".
+func (d *Door) Serve(b *keybearer.Broker, back string, log *slog.Logger) {
+	shown := pages.New(pages.Config{Broker: b, PublicURL: d.URL(), Back: back, BackText: "Back to your connections", Log: log})
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pages = shown
+	d.pages, d.back = shown, back
 }
 
 // serve answers those only who call this machine by its address: a page of another site that makes its own name
@@ -93,24 +106,35 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.mu.Lock()
-	shown := d.pages
+	shown, back := d.pages, d.back
 	d.mu.Unlock()
 	if shown == nil {
 		http.Error(w, "The login has not begun yet: reload this page in a moment.", http.StatusServiceUnavailable)
 		return
 	}
-	if r.URL.Path == callbackPath {
+	path := r.URL.Path
+	defer func() { d.owed.served(path, w.Header()) }()
+	switch path {
+	case backPath:
+		w.Header().Set("Location", cmp.Or(back, successPath))
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	case callbackPath:
 		r = r.Clone(r.Context())
 		r.URL.Path = pagesCallback
 	}
 	shown.ServeHTTP(w, r)
 }
 
-// Close stops listening, after the pages that are under way.
+// Close stops listening, after the pages that are under way, and after the one to which a browser that has come back
+// was sent.
 func (d *Door) Close(ctx context.Context) error {
-	err := d.server.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, d.server.Close())
+	d.owed.settle(ctx)
+	quick, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
+	err := d.server.Shutdown(quick)
+	if errors.Is(err, context.DeadlineExceeded) { // browsers open connections ahead, which look like requests to come
+		err = d.server.Close()
 	}
 	d.serving.Wait()
 	if err != nil {

@@ -44,6 +44,8 @@ type Form struct {
 	// Choices are buttons, of which one sends the form with its value as the answer "choice"; none means one
 	// button that stores the answers.
 	Choices []Choice
+	// Next is where the browser goes on to when the answers are taken, or "".
+	Next string
 	// Check says what is wrong with the answers; nil takes all.
 	Check func(answers map[string]string) error
 }
@@ -122,7 +124,7 @@ func (d *Door) form(w http.ResponseWriter, r *http.Request, token string) {
 			return
 		}
 		one.once.Do(func() { one.done <- answers })
-		showForm(w, http.StatusOK, formPage{Form: Form{Title: "Thank you"}, Done: true})
+		showForm(w, http.StatusOK, formPage{Form: Form{Title: "Thank you", Next: one.Next}, Done: true})
 	default:
 		h.Set("Allow", "GET, POST")
 		w.WriteHeader(http.StatusMethodNotAllowed)

@@ -110,6 +110,9 @@ func (d *door) showError(w http.ResponseWriter, r *http.Request, f failure, err 
 		Heading: f.title, Happened: f.happened, Why: why, Hint: f.hint, Next: cmp.Or(next, f.next),
 		Back: f.back, BackText: f.backText, Reference: reference(), Grave: f.status >= http.StatusInternalServerError,
 	}
+	if page.Back == "" {
+		page.Back, page.BackText = d.back, d.backText
+	}
 	if f.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
 	}

@@ -18,6 +18,8 @@ type Config struct {
 	// PublicURL is where browsers reach the engine: "https://keys.example.com", or with a path where a
 	// reverse proxy gives the engine only a part of a host. It is the Broker's own PublicURL. Needed.
 	PublicURL string
+	// Back is where the pages of failures lead that know nowhere better, and BackText what it is; "" means nowhere.
+	Back, BackText string
 	// Log takes each failure that a person was shown, under the reference that the page shows; nil
 	// means nowhere.
 	Log *slog.Logger
@@ -36,6 +38,8 @@ type door struct {
 	log      *slog.Logger
 	signIns  *limiter
 	clientOf func(*http.Request) netip.Addr
+
+	back, backText string
 }
 
 // New makes the handler. It is safe for concurrent use. A PublicURL that is not an absolute http or
@@ -53,7 +57,7 @@ func New(cfg Config) http.Handler {
 	s := newSite(cfg.PublicURL)
 	d := &door{
 		broker: cfg.Broker, site: s, views: newViews(s), log: cfg.Log,
-		signIns: newLimiter(cfg.Now), clientOf: cfg.ClientAddr,
+		signIns: newLimiter(cfg.Now), clientOf: cfg.ClientAddr, back: cfg.Back, backText: cfg.BackText,
 	}
 	return d.routes()
 }

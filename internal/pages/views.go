@@ -89,6 +89,15 @@ func asset(name, contentType string) http.HandlerFunc {
 	}
 }
 
+// Assets serves the style sheet and the icon of the pages, for other rooms that look alike: /assets/pages.css and
+// /favicon.svg.
+func Assets() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /assets/pages.css", asset("assets/pages.css", "text/css; charset=utf-8"))
+	mux.Handle("GET /favicon.svg", asset("assets/favicon.svg", "image/svg+xml"))
+	return mux
+}
+
 func digest(name string) string {
 	content, err := files.ReadFile(name)
 	if err != nil {

@@ -1,0 +1,68 @@
+package login
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// pageTime is how long a closing door waits for the browser to fetch the page that it was sent to, and styleTime
+	// for that page's style sheet, which it may have already.
+	pageTime  = 2 * time.Second
+	styleTime = 300 * time.Millisecond
+)
+
+// owed is what a browser that has come back from the provider is still to fetch. The login is over as soon as the
+// consent is stored, so that without waiting for this the person would often end at a page that does not load.
+type owed struct {
+	mu   sync.Mutex
+	wait time.Duration
+	news chan struct{} // closed when wait changes
+}
+
+// served notes what an answer leaves to be fetched.
+func (o *owed) served(path string, h http.Header) {
+	if path == "/favicon.svg" || strings.HasPrefix(path, formPath) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch to := h.Get("Location"); {
+	case path == callbackPath && (strings.HasPrefix(to, "/") || strings.HasSuffix(to, backPath)):
+		o.wait = pageTime
+	case path == backPath && to == successPath:
+	case to != "" || strings.HasPrefix(path, "/assets/"):
+		o.wait = 0
+	case path == callbackPath || path == successPath:
+		o.wait = styleTime
+	}
+	if o.news != nil {
+		close(o.news)
+	}
+	o.news = make(chan struct{})
+}
+
+// settle waits until the browser has fetched it, or is not going to.
+func (o *owed) settle(ctx context.Context) {
+	for {
+		o.mu.Lock()
+		wait, news := o.wait, o.news
+		o.mu.Unlock()
+		if wait == 0 {
+			return
+		}
+		over := time.NewTimer(wait)
+		select {
+		case <-news:
+			over.Stop()
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			over.Stop()
+			return
+		}
+	}
+}
