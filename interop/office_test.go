@@ -27,11 +27,14 @@ const (
 	apiHost    = "api.tea.example"
 	gitHost    = "git.tea.example"
 	openAIHost = "api.openai.com"
+	gitHubHost = "github.com"
 	plainHost  = "plain.tea.example"
 	lateHost   = "late.tea.example"
 )
 
-func officeHosts() []string { return []string{apiHost, gitHost, openAIHost, plainHost, lateHost} }
+func officeHosts() []string {
+	return []string{apiHost, gitHost, openAIHost, gitHubHost, plainHost, lateHost}
+}
 
 // office is a company's network as a laptop sees it: servers with certificates of the company's own authority,
 // which are reached by names through its proxy. It writes down each request.

@@ -48,6 +48,7 @@ func (l *laptop) connects(t *testing.T) {
 	l.takesKey(t, "tea/work", nonce("tea"))
 	l.takesKey(t, "forge", nonce("forge"))
 	l.takesKey(t, "openai", "sk-"+nonce("openai"))
+	l.takesKey(t, "github", nonce("ghp"))
 }
 
 // teaYAML are providers of one's own: an API at the office and, past its proxy, on this machine; and a forge.
