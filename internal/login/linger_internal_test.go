@@ -29,6 +29,7 @@ func TestClosingWaitsForThePageThatTheBrowserWasSentTo(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var o owed
 			for _, a := range c.answers {
+				o.asked()
 				o.served(a.path, http.Header{"Location": {a.location}})
 			}
 			began := time.Now()
@@ -43,10 +44,14 @@ func TestClosingWaitsForThePageThatTheBrowserWasSentTo(t *testing.T) {
 func TestClosingGoesOnAsSoonAsThePageIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o owed
-		o.served(callbackPath, http.Header{"Location": {successPath}})
+		o.asked() // the consent is stored, and the answer is not out
 		began, settled := time.Now(), make(chan time.Duration, 1)
 		go func() { o.settle(t.Context()); settled <- time.Since(began) }()
 		synctest.Wait()
+		o.served(callbackPath, http.Header{"Location": {successPath}})
+		synctest.Wait()
+		o.asked()
+		o.asked()
 		o.served(successPath, http.Header{})
 		o.served("/assets/pages.css", http.Header{})
 		if got := <-settled; got != 0 {
