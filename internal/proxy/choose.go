@@ -49,10 +49,10 @@ func (x *exchange) elsewhere(what string) *refusal {
 	}
 	secure := target{host: x.to.host, port: portHTTPS}
 	if x.scheme == "http" && slices.ContainsFunc(x.p.table.Load().at(secure), func(s served) bool { return s.Ref == x.found.ref }) {
-		return refuse(http.StatusForbidden, CodePlainHTTP, keybearer.PermissionDenied, "the credential of %s does not go out over plain HTTP", x.found.ref).
+		return refuse(http.StatusForbidden, CodePlainHTTP, keybearer.PermissionDenied, "the credential of %s does not go out over plain HTTP", named(x.found.ref)).
 			do("use https://%s", x.to.host)
 	}
-	return refuse(http.StatusForbidden, CodeElsewhere, keybearer.PermissionDenied, "the placeholder of %s was on its way to %s: %s", x.found.ref, x.to.shown(), what)
+	return refuse(http.StatusForbidden, CodeElsewhere, keybearer.PermissionDenied, "the placeholder of %s was on its way to %s: %s", named(x.found.ref), x.to.shown(), what)
 }
 
 // nearest are those whose part of the host a path is in, and where they differ the narrowest.
@@ -96,13 +96,18 @@ func (x *exchange) choose(candidates []served) *refusal {
 	return nil
 }
 
+// named is a connection in a sentence for an agent, which knows of one user only.
+func named(ref keybearer.Ref) string {
+	if ref.Name == "" {
+		return string(ref.Provider)
+	}
+	return string(ref.Provider) + " (" + ref.Name + ")"
+}
+
 func namesOf(all []served) string {
 	var names []string
 	for _, s := range all {
-		name := string(s.Ref.Provider)
-		if s.Ref.Name != "" {
-			name += " (" + s.Ref.Name + ")"
-		}
+		name := named(s.Ref)
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}

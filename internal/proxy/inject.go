@@ -32,7 +32,7 @@ func (x *exchange) lay(to *url.URL, h *held) *refusal {
 	case own:
 		x.own = true
 	case x.found.text != "":
-		return refuse(http.StatusBadRequest, CodePlaceholderPath, keybearer.BadRequest, "the placeholder of %s stands in the path, where no credential is put: it would be in logs", x.found.ref)
+		return refuse(http.StatusBadRequest, CodePlaceholderPath, keybearer.BadRequest, "the placeholder of %s stands in the path, where no credential is put: it would be in logs", named(x.found.ref))
 	case api.Query != "":
 		x.query = withParameter(x.query, api.Query, h.token.Access.Reveal())
 	default:

@@ -30,16 +30,16 @@ func (p *Proxy) noToken(r *route, err error) *refusal {
 	kind := keybearer.KindOf(err)
 	switch kind {
 	case keybearer.Reauthorize:
-		return refuse(http.StatusForbidden, CodeReauthorize, kind, "the connection %s gives no token: %s", r.Ref, err).do("%s", login)
+		return refuse(http.StatusForbidden, CodeReauthorize, kind, "the connection %s gives no token: %s", named(r.Ref), err).do("%s", login)
 	case keybearer.NotFound, keybearer.ProviderNotFound:
-		return refuse(http.StatusForbidden, CodeNoConnection, kind, "there is no connection %s: %s", r.Ref, err).do("%s", login)
+		return refuse(http.StatusForbidden, CodeNoConnection, kind, "there is no connection %s: %s", named(r.Ref), err).do("%s", login)
 	case keybearer.PermissionDenied, keybearer.Unauthenticated:
-		return refuse(http.StatusForbidden, CodeNotAllowed, kind, "the token of %s may not be had: %s", r.Ref, err)
+		return refuse(http.StatusForbidden, CodeNotAllowed, kind, "the token of %s may not be had: %s", named(r.Ref), err)
 	case keybearer.Internal:
 		p.log.Error("a token could not be had", "provider", r.Ref.Provider, "connection", r.Connection, "error", err)
-		return refuse(http.StatusBadGateway, CodeTokenAway, kind, "the token of %s could not be had, for a reason that is in the log", r.Ref)
+		return refuse(http.StatusBadGateway, CodeTokenAway, kind, "the token of %s could not be had, for a reason that is in the log", named(r.Ref))
 	}
-	refused := refuse(http.StatusBadGateway, CodeTokenAway, kind, "the token of %s cannot be had now: %s", r.Ref, err)
+	refused := refuse(http.StatusBadGateway, CodeTokenAway, kind, "the token of %s cannot be had now: %s", named(r.Ref), err)
 	refused.after = retryAfter(err)
 	return refused
 }
