@@ -36,7 +36,9 @@ func uiCommand(w world) *cobra.Command {
 }
 
 func runUI(ctx context.Context, w world, f *uiFlags) (err error) {
-	h, err := f.open(ctx, w, behindDoor(w, f.callbackPort))
+	cfg := behindDoor(w, f.callbackPort)
+	cfg.Actor = "ui"
+	h, err := f.open(ctx, w, cfg)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ type (
 type views map[string]*template.Template
 
 func newViews(word string) views {
-	functions := template.FuncMap{"at": func(path string) string { return word + path }}
+	functions := template.FuncMap{"at": func(path string) string { return word + path }, "sentence": sentence}
 	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html"))
 	v := views{}
 	for _, name := range []string{"desk", "log", "connect", "onward", "waiting", "disconnect", "failure"} {

@@ -101,7 +101,10 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This address is for this machine only.", http.StatusMisdirectedRequest)
 		return
 	}
-	if token, ok := strings.CutPrefix(r.URL.Path, formPath); ok {
+	path := r.URL.Path
+	d.owed.asked()
+	defer func() { d.owed.served(path, w.Header()) }()
+	if token, ok := strings.CutPrefix(path, formPath); ok {
 		d.form(w, r, token)
 		return
 	}
@@ -112,8 +115,6 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The login has not begun yet: reload this page in a moment.", http.StatusServiceUnavailable)
 		return
 	}
-	path := r.URL.Path
-	defer func() { d.owed.served(path, w.Header()) }()
 	switch path {
 	case backPath:
 		w.Header().Set("Location", cmp.Or(back, successPath))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/internal/login"
+	"github.com/keybearer/keybearer/seal"
 )
 
 func open(t *testing.T) *login.Door {
@@ -118,6 +120,57 @@ func TestFormIsForThisMachinesOwnPages(t *testing.T) {
 	if status, _ := send(t, request(t, "GET", d.URL()+"/", nil)); status != 503 {
 		t.Errorf("before there is a Broker: got %d", status)
 	}
+}
+
+func TestFormGoesOnToTheNextPage(t *testing.T) {
+	d := open(t)
+	f := keyForm()
+	f.Next = "http://127.0.0.1:9000/WORD/back"
+	asking := d.Ask(f)
+	if _, page := send(t, request(t, "GET", asking.URL, nil)); strings.Contains(page, "WORD") {
+		t.Error("the form goes on before it is filled in")
+	}
+	_, page := send(t, request(t, "POST", asking.URL, url.Values{"id": {"x"}, "key": {"right"}}))
+	if !strings.Contains(page, `content="0;url=http://127.0.0.1:9000/WORD/back"`) || strings.Contains(page, "your terminal") {
+		t.Errorf("got\n%s", page)
+	}
+}
+
+func TestBackLeadsToThePageFromWhichTheLoginBegan(t *testing.T) {
+	for back, want := range map[string]string{"http://127.0.0.1:9000/WORD/back": "http://127.0.0.1:9000/WORD/back", "": "/success"} {
+		d := open(t)
+		d.Serve(broker(t, d.URL()), back, slog.New(slog.DiscardHandler))
+		res, err := http.DefaultTransport.RoundTrip(request(t, "GET", d.Back(), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if got := res.Header.Get("Location"); res.StatusCode != http.StatusSeeOther || got != want {
+			t.Errorf("got %d to %s, want %s", res.StatusCode, got, want)
+		}
+		if _, page := send(t, request(t, "GET", d.URL()+"/success", nil)); !strings.Contains(page, "connected") {
+			t.Error("there is no page at the end")
+		}
+		if _, page := send(t, request(t, "GET", d.URL()+"/callback?state=unknown&code=x", nil)); strings.Contains(page, "Back to your connections") != (back != "") {
+			t.Errorf("with %q: a failure leads back wrongly:\n%s", back, page)
+		}
+		// The style sheet is what the browser would fetch last: closing waits for no more.
+		send(t, request(t, "GET", d.URL()+"/assets/pages.css", nil))
+	}
+}
+
+func broker(t *testing.T, at string) *keybearer.Broker {
+	t.Helper()
+	ring, err := seal.NewKeyring(seal.Key{ID: "test", Secret: keybearer.NewBrowserSecret()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := keybearer.New(keybearer.Config{Sealer: ring, PublicURL: at, AllowHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close(context.WithoutCancel(t.Context())) })
+	return b
 }
 
 func TestFormThatNobodyFillsInEnds(t *testing.T) {

@@ -29,7 +29,7 @@ func BenchmarkDecide(b *testing.B) {
 		"encoded path":   {Run: "reviewer", Provider: "github", Connection: "work", Method: "GET", Host: "api.github.com", Path: "/repos/tea/house/pulls/My%20Page", Matched: true},
 		"none of 50":     {Run: "reviewer", Provider: "gitlab", Method: "GET", Host: "gitlab.com", Path: "/api/v4/user", Matched: true},
 		"first, reads":   {Run: "bot-0-1", Provider: "github", Method: "GET", Host: "api.github.com", Path: "/user", Matched: true},
-		"tunnel":         {Run: "reviewer", Host: "pypi.org"},
+		"tunnel":         {Run: "reviewer", Host: "packages.example.org"},
 		"odd path of 50": {Run: "reviewer", Provider: "github", Method: "GET", Host: "api.github.com", Path: "/a/../b//c", Matched: true},
 	} {
 		b.Run(name, func(b *testing.B) {
