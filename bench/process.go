@@ -70,6 +70,12 @@ func (p *process) stop() error {
 	return errors.Join(err, p.log.Close())
 }
 
+// end stops a program of others, whatever it says to that.
+func (p *process) end() error {
+	_ = p.stop()
+	return nil
+}
+
 // resident is the process's memory that is in RAM, in MiB.
 func (p *process) resident() (float64, error) { return memory(p.cmd.Process.Pid, "VmRSS:") }
 

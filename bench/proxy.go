@@ -61,6 +61,15 @@ func (b *bench) proxied(ctx context.Context) (err error) {
 		}
 		ways = append(ways, &way{label: role, process: p, proxy: via, tls: &tls.Config{RootCAs: pool}})
 	}
+	ours := ways[len(ways)-1]
+	others, err := b.peers(ctx, dir)
+	for _, w := range others {
+		defer func() { err = errors.Join(err, w.process.end()) }()
+	}
+	if err != nil {
+		return err
+	}
+	ways = append(ways, others...)
 	fmt.Printf("\nrequests with an injected credential: %d rounds of %s each\n", b.rounds, b.each)
 	for _, clients := range []int{1, 8, 32} {
 		if err := b.compareWays(ctx, fmt.Sprintf("%d clients", clients), ways, "https://"+at+"/", clients, 256); err != nil {
@@ -73,7 +82,7 @@ func (b *bench) proxied(ctx context.Context) (err error) {
 	if err := b.firstEvents(ctx, ways, "https://"+at+"/events"); err != nil {
 		return err
 	}
-	return quietTunnels(ways[2], at)
+	return quietTunnels(ours, at)
 }
 
 // startRole starts this program again as one of the parts, and waits until it listens.
@@ -82,11 +91,15 @@ func startRole(ctx context.Context, role, dir string) (*process, string, error) 
 	if err != nil {
 		return nil, "", err
 	}
+	return startNamed(ctx, role, dir, exec.CommandContext(ctx, self, "-role", role, "-dir", dir))
+}
+
+// startNamed starts a program and waits until the file NAME.at says where it listens.
+func startNamed(ctx context.Context, role, dir string, cmd *exec.Cmd) (*process, string, error) {
 	log, err := os.Create(filepath.Join(dir, role+".log"))
 	if err != nil {
 		return nil, "", err
 	}
-	cmd := exec.CommandContext(ctx, self, "-role", role, "-dir", dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	p := &process{name: role, cmd: cmd, log: log}
 	if err := cmd.Start(); err != nil {
