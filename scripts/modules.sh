@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 status=0
-for dir in . tools; do
+for dir in . tools bench/peers/goproxy; do
   (cd "$dir" && go mod tidy -diff) || {
     echo "$dir/go.mod is not tidy. Run in that folder: go mod tidy" >&2
     status=1
