@@ -46,36 +46,8 @@ func (w world) getenv(name string) string {
 // run executes one command line and gives the exit code: 0, 2 for wrong usage, or that of the
 // error's kind (docs/cli.md has the table).
 func run(ctx context.Context, args []string, w world) int {
-	root := &cobra.Command{
-		Use:   "keybearer",
-		Short: "Hold the keys that people lend to their agents",
-		Long: "Keybearer gets a person's consent at an OAuth 2.0 server once, keeps the grant sealed and fresh,\n" +
-			"and gives agents and tools exactly the access they need.\n\n" +
-			"Start with `keybearer dev`: an engine and a local Atlassian to click through, without any account.",
-		Version:       version,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
-	root.SetIn(w.in)
-	root.SetOut(w.out)
-	root.SetErr(w.err)
+	root := rootCommand(w)
 	root.SetArgs(args)
-	root.SetVersionTemplate("keybearer {{.Version}}\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w. See `%s --help`", err, c.CommandPath())}
-	})
-	root.AddCommand(
-		serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), apikeyCommand(w), accountCommand(w), keysCommand(w),
-		providerCommand(w), connectionCommand(w), doctorCommand(w),
-		loginCommand(w), logoutCommand(w), listCommand(w), getCommand(w), exportCommand(w), inspectCommand(w), setDefaultCommand(w),
-		runCommand(w), proxyCommand(w), registerCommand(w), rekeyCommand(w), uiCommand(w), scanCommand(w), revokeCommand(w), removeCommand(w), whoamiCommand(w), logCommand(w),
-		backupCommand(w), restoreCommand(w), migrateCommand(w), versionCommand(w),
-	)
-	for _, group := range append(root.Commands(), root) {
-		if group.HasSubCommands() && group.RunE == nil {
-			group.Args, group.RunE = noSuchCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
-		}
-	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -90,6 +62,50 @@ func run(ctx context.Context, args []string, w world) int {
 		_, _ = fmt.Fprintf(w.err, "keybearer: %v\n", err)
 	}
 	return exitCode(err)
+}
+
+// rootCommand is the table of contents.
+func rootCommand(w world) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "keybearer",
+		Short: "Hold the keys that people lend to their agents",
+		Long: "Keybearer gets a person's consent at an OAuth 2.0 server once, keeps the grant sealed and fresh,\n" +
+			"and gives agents and tools exactly the access they need.\n\n" +
+			"Start with `keybearer dev`: an engine and a local Atlassian to click through, without any account.",
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(w.in)
+	root.SetOut(w.out)
+	root.SetErr(w.err)
+	root.SetVersionTemplate("keybearer {{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w. See `%s --help`", err, c.CommandPath())}
+	})
+	root.AddGroup(
+		&cobra.Group{ID: "laptop", Title: "On a laptop, with your own vault (or an engine, with --engine):"},
+		&cobra.Group{ID: "engine", Title: "The engine, and its sandbox:"},
+		&cobra.Group{ID: "remote", Title: "Operating a running engine:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("laptop", loginCommand(w), runCommand(w), listCommand(w), getCommand(w), exportCommand(w), inspectCommand(w), logoutCommand(w),
+		setDefaultCommand(w), registerCommand(w), removeCommand(w), revokeCommand(w), scanCommand(w), logCommand(w), uiCommand(w),
+		proxyCommand(w), whoamiCommand(w), rekeyCommand(w), doctorCommand(w))
+	add("engine", serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), backupCommand(w), restoreCommand(w), migrateCommand(w))
+	add("remote", apikeyCommand(w), accountCommand(w), providerCommand(w), connectionCommand(w), keysCommand(w))
+	root.AddCommand(versionCommand(w))
+	for _, group := range append(root.Commands(), root) {
+		if group.HasSubCommands() && group.RunE == nil {
+			group.Args, group.RunE = noSuchCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
+	return root
 }
 
 // errSaid ends a command that has already said what is wrong.

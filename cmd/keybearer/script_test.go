@@ -195,6 +195,34 @@ func waitsForCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// Who adds a command shows what it does, in a transcript and in the manual.
+func TestEveryCommandHasATranscriptAndALineInTheManual(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var transcripts strings.Builder
+	for _, path := range scripts {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		transcripts.Write(text)
+	}
+	for _, c := range rootCommand(world{env: func(string) (string, bool) { return "", false }}).Commands() {
+		if !strings.Contains(transcripts.String(), "keybearer "+c.Name()) {
+			t.Errorf("keybearer %s has no transcript", c.Name())
+		}
+		if !regexp.MustCompile("`(keybearer )?" + c.Name() + "\\b").Match(manual) {
+			t.Errorf("docs/cli.md does not have keybearer %s", c.Name())
+		}
+	}
+}
+
 func TestExitCodesAreStable(t *testing.T) {
 	nothing := func(string) (string, bool) { return "", false }
 	unreachable := func(name string) (string, bool) {
