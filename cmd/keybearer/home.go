@@ -145,7 +145,7 @@ func (l *localHome) Wait(ctx context.Context, id keybearer.AuthorizationID) (key
 		a, err := l.View.Wait(ctx, id, time.Minute)
 		switch {
 		case ctx.Err() != nil:
-			return a, keybearer.Errorf(keybearer.AuthorizationEnded, "the login was not finished (%w): run it again", context.Cause(ctx))
+			return a, unfinished(ctx)
 		case err != nil:
 			return a, err
 		case a.Status == keybearer.AuthorizationCompleted:

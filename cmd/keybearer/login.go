@@ -78,8 +78,6 @@ func runLogin(ctx context.Context, w world, f *loginFlags, provider keybearer.Pr
 	if !slices.Contains([]string{"", flowBrowser, flowDevice, flowKey}, f.flow) {
 		return usageError{fmt.Errorf("--flow %q is not known: browser, device or api_key", f.flow)}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, f.wait, errors.New("the time is over"))
-	defer cancel()
 	l := &loggingIn{w: w, f: f, ref: keybearer.Ref{Provider: provider, Name: name}}
 	l.browse = func(ctx context.Context, url string) bool { return !f.noBrowser && login.Browser(ctx, w.env, url) }
 	defer func() { err = errors.Join(err, l.close(context.WithoutCancel(ctx))) }()
@@ -87,10 +85,19 @@ func runLogin(ctx context.Context, w world, f *loginFlags, provider keybearer.Pr
 		return err
 	}
 	l.ref.User = l.home.User()
-	if err := l.connect(ctx); err != nil {
+	patient, cancel := context.WithTimeoutCause(ctx, f.wait, errors.New("the time is over"))
+	defer cancel()
+	if err := l.connect(patient); err != nil {
+		if patient.Err() != nil && !errors.Is(err, keybearer.AuthorizationEnded) { // wherever that was noticed
+			return unfinished(patient)
+		}
 		return err
 	}
 	return errors.Join(l.tell(ctx), tidy(ctx, l.home))
+}
+
+func unfinished(ctx context.Context) error {
+	return keybearer.Errorf(keybearer.AuthorizationEnded, "the login was not finished (%w): run it again", context.Cause(ctx))
 }
 
 // loggingIn is a login under way.

@@ -45,6 +45,10 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error { // where a vault goes that nobody names a folder for
+			env.Setenv("HOME", env.WorkDir)
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeport": freeportCommand,
 			"healthy":  healthyCommand,

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 			os.Exit(program(os.Args[2:]))
 		}
 	}
+	heed()
 	_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector would have each of our processes wait a second
 	os.Exit(m.Run())
 }
