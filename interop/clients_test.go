@@ -96,7 +96,7 @@ func clientsWork(t *testing.T, l *laptop) {
 			if r.code != 0 || !strings.Contains(r.stdout, "served "+path) {
 				t.Errorf("got code %d and %q, want the answer\n%s", r.code, r.stdout, r.stderr)
 			}
-			l.sawOnce(t, apiHost, path, "Bearer "+l.keys["tea"])
+			l.sawOnce(t, apiHost, path, "Bearer "+l.keys.of("tea"))
 		})
 	}
 }
@@ -111,9 +111,9 @@ func twoAccountsWork(t *testing.T, l *laptop) {
 	if r.code != 0 {
 		t.Errorf("got code %d\n%s", r.code, r.stderr)
 	}
-	l.sawOnce(t, apiHost, "/accounts/default", "Bearer "+l.keys["tea"])
-	l.sawOnce(t, apiHost, "/accounts/work", "Bearer "+l.keys["tea/work"])
-	l.sawOnce(t, apiHost, "/accounts/basic", "Basic "+base64.StdEncoding.EncodeToString([]byte("me:"+l.keys["tea/work"])))
+	l.sawOnce(t, apiHost, "/accounts/default", "Bearer "+l.keys.of("tea"))
+	l.sawOnce(t, apiHost, "/accounts/work", "Bearer "+l.keys.of("tea/work"))
+	l.sawOnce(t, apiHost, "/accounts/basic", "Basic "+base64.StdEncoding.EncodeToString([]byte("me:"+l.keys.of("tea/work"))))
 	l.sawOnce(t, apiHost, "/accounts/query", "")
 	for path, name := range map[string]string{"/accounts/default": "default", "/accounts/work": "work"} {
 		if e := l.logged(t, "both", path); len(e) != 1 || e[0].Provider != "tea" || e[0].Connection != name || e[0].Outcome != "ok" || e[0].Status != 200 {
@@ -126,11 +126,11 @@ func twoAccountsWork(t *testing.T, l *laptop) {
 // connection gets that one.
 func rulesWork(t *testing.T, l *laptop) {
 	l.runs(t, "curl", "-fsS", "https://"+apiHost+"/rule/none")
-	l.sawOnce(t, apiHost, "/rule/none", "Bearer "+l.keys["tea"])
+	l.sawOnce(t, apiHost, "/rule/none", "Bearer "+l.keys.of("tea"))
 	l.runs(t, "curl", "-fsS", "-H", "Authorization: Bearer something of its own", "https://"+apiHost+"/rule/own")
-	l.sawOnce(t, apiHost, "/rule/own", "Bearer "+l.keys["tea"])
+	l.sawOnce(t, apiHost, "/rule/own", "Bearer "+l.keys.of("tea"))
 	r := l.runsWith(t, []string{"--connection", "tea/work"}, "curl", "-fsS", "https://"+apiHost+"/rule/only")
-	l.sawOnce(t, apiHost, "/rule/only", "Bearer "+l.keys["tea/work"])
+	l.sawOnce(t, apiHost, "/rule/only", "Bearer "+l.keys.of("tea/work"))
 	if strings.Contains(r.childEnvironment, "FORGE_TOKEN") {
 		t.Error("the run has the placeholder of a connection that it was not given")
 	}
@@ -148,7 +148,7 @@ func directWorks(t *testing.T, l *laptop) {
 	host := fmt.Sprintf("127.0.0.1:%d", l.port)
 	for _, version := range []string{"--http1.1", "--http2"} {
 		direct.runs(t, "curl", "-fsS", version, "https://"+host+"/direct/"+version)
-		l.sawOnce(t, host, "/direct/"+version, "Bearer "+l.keys["tea"])
+		l.sawOnce(t, host, "/direct/"+version, "Bearer "+l.keys.of("tea"))
 		if got, want := l.visits("/direct/" + version)[0].protocol, map[string]string{"--http1.1": "HTTP/1.1", "--http2": "HTTP/2.0"}[version]; got != want {
 			t.Errorf("the server was asked by %s, want %s", got, want)
 		}

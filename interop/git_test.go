@@ -73,7 +73,7 @@ func forgeWorks(t *testing.T, l *laptop) {
 	if r.code != 0 || strings.Count(r.stdout, "refs/heads/") != 2 {
 		t.Errorf("got code %d and %q, want two branches\n%s", r.code, r.stdout, r.stderr)
 	}
-	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(l.keys["forge"]+":"))
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(l.keys.of("forge")+":"))
 	l.saw(t, 3, gitHost, "/house.git/info/refs", want)       // to clone, to push, to list
 	l.saw(t, 3, gitHost, "/house.git/git-upload-pack", want) // to clone it asks twice, by version 2 of its protocol
 	l.sawOnce(t, gitHost, "/house.git/git-receive-pack", want)
@@ -88,7 +88,7 @@ func gitHubWorks(t *testing.T, l *laptop) {
 	if r.code != 0 {
 		t.Errorf("got code %d\n%s", r.code, r.stderr)
 	}
-	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+l.keys["github"]))
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+l.keys.of("github")))
 	l.saw(t, 2, gitHubHost, "/tea/house.git/git-upload-pack", want)
 	asked := l.visits("/tea/house.git/info/refs")
 	if len(asked) != 2 || asked[0].authorization != "" || asked[1].authorization != want {

@@ -18,7 +18,7 @@ func TestTheSameCommandsUseARunningEngine(t *testing.T) {
 	s.control(t, "/control/decision", map[string]string{"answer": "approve", "user": "alice"})
 	e := startEngine(t, engineOptions{port: s.enginePort, providers: []providerConfig{s.definition()}})
 	l := newLaptop(t, nil).with("KEYBEARER_API_KEY=" + e.Key)
-	l.keys["the engine"] = e.Key
+	l.keys.put("the engine", e.Key)
 	engine := []string{"--engine", e.URL, "--user", "alice"}
 	const provider = "default-atlassian"
 
@@ -35,7 +35,7 @@ func TestTheSameCommandsUseARunningEngine(t *testing.T) {
 	if me := whoHolds(t, s.URL+"/me", got.Token); me["email"] != "alice@example.com" {
 		t.Errorf("the token is of %v, want alice", me)
 	}
-	l.keys[provider] = got.Token
+	l.keys.put(provider, got.Token)
 	e.guards(got.Token)
 
 	r := l.runsWith(t, append([]string{"--as", "far"}, engine...), "curl", "-fsS", atTeahouse+"/rest/api/3/myself")

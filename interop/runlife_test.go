@@ -36,7 +36,7 @@ func isolationHolds(t *testing.T, l *laptop) {
 	if r := isolated("curl", "-fsS", "https://"+apiHost+"/isolated/through"); r.code != 0 {
 		t.Errorf("isolated, through the proxy: got code %d\n%s", r.code, r.stderr)
 	}
-	l.sawOnce(t, apiHost, "/isolated/through", "Bearer "+l.keys["tea"])
+	l.sawOnce(t, apiHost, "/isolated/through", "Bearer "+l.keys.of("tea"))
 }
 
 // shell is a shell that runs under `keybearer run`, and does line by line what it is told.
@@ -143,12 +143,12 @@ func runsAreApart(t *testing.T, l *laptop) {
 		if got := s.does(t, `curl -fsS -H "Authorization: Bearer $TEA_TOKEN" https://`+apiHost+"/runs/"+name); !strings.HasPrefix(got, "served") {
 			t.Errorf("%s: got %q", name, got)
 		}
-		l.sawOnce(t, apiHost, "/runs/"+name, "Bearer "+l.keys["tea"])
+		l.sawOnce(t, apiHost, "/runs/"+name, "Bearer "+l.keys.of("tea"))
 	}
 	if got := second.does(t, fmt.Sprintf(`curl -fsS -H "Authorization: Bearer %s" https://%s/runs/theirs`, placeholder, apiHost)); !strings.HasPrefix(got, "served") {
 		t.Errorf("with the other run's placeholder: got %q", got)
 	}
-	l.sawOnce(t, apiHost, "/runs/theirs", "Bearer "+l.keys["tea"]) // a text like any other, in whose place comes the default
+	l.sawOnce(t, apiHost, "/runs/theirs", "Bearer "+l.keys.of("tea")) // a text like any other, in whose place comes the default
 }
 
 // TestProcessesShareOneRefresh: whoever asks for a token that has ended, in however many processes, the provider sees

@@ -56,7 +56,7 @@ func eventsPassAtOnce(t *testing.T, l *laptop) {
 		t.Errorf("got code %d and %q, want all words\n%s", r.code, r.stdout, r.stderr)
 	}
 	for _, path := range []string{"/v1/chat/completions", "/v1/models/seen"} {
-		l.sawOnce(t, openAIHost, path, "Bearer "+l.keys["openai"])
+		l.sawOnce(t, openAIHost, path, "Bearer "+l.keys.of("openai"))
 	}
 }
 
@@ -80,7 +80,7 @@ func webSocketsWork(t *testing.T, l *laptop) {
 		if r.code != 0 || r.stdout != "echoed\n" {
 			t.Errorf("%s: got code %d and %q, want all words back\n%s", name, r.code, r.stdout, r.stderr)
 		}
-		l.sawOnce(t, apiHost, "/echo/"+name, "Bearer "+l.keys["tea"])
+		l.sawOnce(t, apiHost, "/echo/"+name, "Bearer "+l.keys.of("tea"))
 	}
 }
 
@@ -90,7 +90,7 @@ func talksWork(t *testing.T, l *laptop) {
 	if want := "HTTP/2.0 heard one\nHTTP/2.0 heard two\nHTTP/2.0 heard three\nstatus 0\n"; r.code != 0 || r.stdout != want {
 		t.Errorf("got code %d and %q, want %q\n%s", r.code, r.stdout, want, r.stderr)
 	}
-	l.sawOnce(t, apiHost, "/talk", "Bearer "+l.keys["tea"])
+	l.sawOnce(t, apiHost, "/talk", "Bearer "+l.keys.of("tea"))
 	if got := l.visits("/talk")[0].protocol; got != "HTTP/2.0" {
 		t.Errorf("the server was asked by %s, want HTTP/2.0", got)
 	}

@@ -6,28 +6,54 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
 // laptop is somebody's machine: a vault, and the built binary.
 type laptop struct {
 	*office
-	sandbox *sandbox          // where it has signed in
-	home    string            // the vault's folder
-	env     []string          // of what the person starts
-	keys    map[string]string // the credentials, by provider/connection
+	sandbox *sandbox // where it has signed in
+	home    string   // the vault's folder
+	env     []string // of what the person starts
+	keys    *keys    // the credentials
+}
+
+// keys are credentials, by provider/connection. Logins are made while other programs run.
+type keys struct {
+	mu    sync.Mutex
+	known map[string]string
+}
+
+func (k *keys) put(name, key string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.known[name] = key
+}
+
+func (k *keys) of(name string) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.known[name]
+}
+
+func (k *keys) all() map[string]string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.known)
 }
 
 // newLaptop is one with an empty vault, which is at the office if there is one.
 func newLaptop(t *testing.T, o *office) *laptop {
 	t.Helper()
 	dir := t.TempDir()
-	l := &laptop{office: o, home: filepath.Join(dir, "vault"), keys: map[string]string{}}
+	l := &laptop{office: o, home: filepath.Join(dir, "vault"), keys: &keys{known: map[string]string{}}}
 	l.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "KEYBEARER_HOME=" + l.home, "BROWSER=" + clickingBrowser(t)}
 	if o != nil {
 		l.env = append(l.env, "HTTP_PROXY="+o.ProxyURL, "HTTPS_PROXY="+o.ProxyURL, "SSL_CERT_FILE="+o.roots)
@@ -71,7 +97,7 @@ auth:
 // takesKey stores an API key as provider or provider/connection. It is in the environment of that command alone.
 func (l *laptop) takesKey(t *testing.T, name, key string) {
 	t.Helper()
-	l.keys[name] = key
+	l.keys.put(name, key)
 	provider, connection, _ := strings.Cut(name, "/")
 	l.with("GIVEN="+key).does(t, "login", provider, "--connection", connection, "--flow", "api_key", "--key-env", "GIVEN", "--port", fmt.Sprint(freePort(t)))
 }
@@ -82,9 +108,10 @@ func (l *laptop) signsIn(t *testing.T, s *sandbox, flags ...string) string {
 	s.control(t, "/control/decision", map[string]string{"answer": "approve", "user": "alice"})
 	with := l.with("KEYBEARER_SANDBOX_SECRET=" + s.secret)
 	with.does(t, append([]string{"login", "sandbox", "--base-url", s.URL, "--port", fmt.Sprint(s.enginePort)}, flags...)...)
-	l.sandbox, l.keys["the sandbox's app"] = s, s.secret
-	l.keys["sandbox"] = l.token(t)
-	return l.keys["sandbox"]
+	l.sandbox = s
+	l.keys.put("the sandbox's app", s.secret)
+	l.keys.put("sandbox", l.token(t))
+	return l.keys.of("sandbox")
 }
 
 // token is the sandbox's, as the vault gives it out.
@@ -169,7 +196,7 @@ func (l *laptop) runsWith(t *testing.T, flags []string, argv ...string) result {
 // heldNothing looks for the credentials in what a program had and said.
 func (l *laptop) heldNothing(t *testing.T, texts ...string) {
 	t.Helper()
-	for name, key := range l.keys {
+	for name, key := range l.keys.all() {
 		for _, text := range texts {
 			if strings.Contains(text, key) {
 				t.Errorf("the credential of %s was seen by the program", name)
@@ -189,7 +216,7 @@ func (l *laptop) keptItsSecrets(t *testing.T) {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		for name, key := range l.keys {
+		for name, key := range l.keys.all() {
 			if strings.Contains(string(content), key) {
 				t.Errorf("the credential of %s stands in the clear in %s", name, filepath.Base(path))
 			}
