@@ -65,10 +65,28 @@ func hasDots(escaped string) bool {
 				return true
 			}
 		}
-		again, err := url.PathUnescape(path)
-		if err != nil || again == path {
+		again := unescapedOnce(path)
+		if again == path {
 			return false
 		}
 		path = again
 	}
+}
+
+// unescapedOnce undoes all escapes that are some, and lets the rest stand, as lenient readers do.
+func unescapedOnce(text string) string {
+	if !strings.Contains(text, "%") {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '%' {
+			var escape string
+			c, escape = unescaped(text[i:])
+			i += len(escape) - 1
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
