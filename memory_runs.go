@@ -47,12 +47,9 @@ func (m *Memory) Runs(_ context.Context, filter RunFilter) ([]Run, int, error) {
 	}
 	slices.SortFunc(list, func(a, b Run) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID)) })
 	total := len(list)
-	limit := filter.Limit
-	if limit <= 0 {
-		limit = defaultPage
-	}
-	from := min(max(filter.Offset, 0), total)
-	return storedList(list[from:min(from+min(limit, maxPage), total)]), total, nil
+	limit, offset := filter.Page()
+	from := min(offset, total)
+	return storedList(list[from:min(from+limit, total)]), total, nil
 }
 
 // DueRuns implements [RunStore].
@@ -82,4 +79,9 @@ func (m *Memory) RunKeys(_ context.Context, project ProjectID, after RunID, limi
 	}
 	slices.SortFunc(keys, func(a, b RunKey) int { return cmp.Compare(a.Run, b.Run) })
 	return keys[:min(len(keys), limit)], nil
+}
+
+// Page gives the limit and the offset that stores use, as [ConnectionFilter.Page] does.
+func (f RunFilter) Page() (limit, offset int) {
+	return ConnectionFilter{Limit: f.Limit, Offset: f.Offset}.Page()
 }
