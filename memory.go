@@ -39,6 +39,7 @@ type Memory struct {
 	accounts    map[accountKey]Account
 	sessions    map[string]Session
 	settings    map[settingKey][]byte
+	tools       memoryTools
 	leases      map[string]*memoryLease
 	generation  int64 // of all leases, so that it never falls when one is forgotten, nor with the next process
 	sweepAt     int
@@ -114,6 +115,7 @@ func NewMemoryClock(now func() time.Time) *Memory {
 		accounts:    make(map[accountKey]Account),
 		sessions:    make(map[string]Session),
 		settings:    make(map[settingKey][]byte),
+		tools:       newMemoryTools(),
 		leases:      make(map[string]*memoryLease),
 		generation:  now().UnixMicro(),
 		sweepAt:     memorySweepFrom,
