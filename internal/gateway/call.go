@@ -26,6 +26,8 @@ func (s *server) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallT
 	if err != nil {
 		return nil, err
 	}
+	ctx, over := s.door.running.begin(ctx, ownerOf(req.Extra.TokenInfo, req.Session.ID()))
+	defer over()
 	name, _ := ctx.Value(wanted{}).(string)
 	tool, err := s.find(ctx, req, name)
 	if err != nil {

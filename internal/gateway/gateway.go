@@ -57,6 +57,7 @@ type Door struct {
 	mux     *http.ServeMux
 	servers []*server
 	signIn  *authority
+	running running
 
 	end  context.CancelFunc
 	work sync.WaitGroup
@@ -104,6 +105,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, req *http.Request) { d.mux.Serve
 // Close ends all sessions, and waits for what goes on in the background.
 func (d *Door) Close() {
 	d.end()
+	d.running.close()
 	d.work.Wait()
 	for _, s := range d.servers {
 		for session := range s.mcp.Sessions() {

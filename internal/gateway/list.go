@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -143,7 +142,6 @@ func requirementsOf(t *workers.Tool) map[string]any {
 	needs := map[string]any{}
 	if r != nil && r.Authorization != nil {
 		a := map[string]any{}
-		maps.DeleteFunc(a, func(string, any) bool { return false })
 		if r.Authorization.ID != "" {
 			a["id"] = r.Authorization.ID
 		}

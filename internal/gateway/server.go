@@ -52,7 +52,7 @@ func (s *server) handler() http.Handler {
 		DisableLocalhostProtection: true,
 	})
 	guarded := http.NewCrossOriginProtection().Handler(streamable)
-	return unhurried(s.known(guarded))
+	return unhurried(s.known(s.parting(guarded)))
 }
 
 // unhurried takes the server's time limits off: a call may wait for a person, and a stream for news.
