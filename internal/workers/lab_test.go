@@ -160,7 +160,9 @@ func (l *lab) open(change func(*workers.Config)) *workers.Toolbox {
 		Broker: l.broker, Log: slog.New(slog.NewTextHandler(l.kept, nil)), Now: l.clock.Now, Version: "1.2.3", PublicURL: publicURL, ListFor: time.Hour,
 		// A worker that goes down in the very moment of a call on a kept connection may have got it; tests of what cannot
 		// have been sent do without that doubt.
-		HTTP: func(keybearer.Origin) *http.Client { return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} },
+		HTTP: func(keybearer.Origin) *http.Client {
+			return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		},
 	}
 	if change != nil {
 		change(&cfg)

@@ -231,7 +231,7 @@ func (e *mcpEndpoint) invoke(ctx context.Context, tool *Tool, in api.Invocation,
 	params := &mcp.CallToolParams{Name: tool.wire, Arguments: in.Inputs}
 	if progress != nil {
 		token := fmt.Sprintf("%s-%d", e.toolkit, e.tokens.Add(1))
-		params.Meta = mcp.Meta{"progressToken": token}
+		params.SetProgressToken(token)
 		hearing := &hearer{to: progress}
 		e.progress.Store(token, progressFunc(hearing.hear))
 		defer func() { e.progress.Delete(token); hearing.end() }()
