@@ -39,7 +39,7 @@ func (t *Toolbox) Execute(ctx context.Context, v *keybearer.View, c Call) (api.E
 	return x.run(ctx)
 }
 
-func executionID() string { return "te_" + strings.ToLower(rand.Text()) }
+func executionID() string { return "te_" + rand.Text() }
 
 // execution is one call of one tool, on its way.
 type execution struct {

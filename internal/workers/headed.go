@@ -1,6 +1,8 @@
 package workers
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -24,12 +26,19 @@ func (h *headed) RoundTrip(r *http.Request) (*http.Response, error) {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	response, err := next.RoundTrip(r)
+	ctx, connected := traced(r.Context())
+	response, err := next.RoundTrip(r.WithContext(ctx))
+	if err != nil && !connected.Load() {
+		return nil, fmt.Errorf("%w: %w", errUnsent, err)
+	}
 	if err == nil && r.Method == http.MethodPost { // the stream of a GET has no end, and its events have a bound each
 		response.Body = &bounded{ReadCloser: response.Body, left: h.limit}
 	}
 	return response, err
 }
+
+// errUnsent is a request of which nothing can have reached the server.
+var errUnsent = errors.New("there is no connection")
 
 // bounded is a body that fails beyond its bound.
 type bounded struct {

@@ -3,6 +3,7 @@ package workers
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +38,11 @@ type httpEndpoint struct {
 	retry     int
 	maxAnswer int64
 	client    *http.Client
+
+	mu         sync.Mutex // of the last list
+	digest     [sha256.Size]byte
+	tools      []*Tool
+	complaints []string
 }
 
 // token is what the worker knows the engine by. It has no iat: published workers compare it with their own
@@ -52,13 +59,22 @@ type answer struct {
 	body   []byte
 }
 
+// traced tells by a request's context whether it got a connection. The transport tries another one by itself where
+// nothing was written to the first, as to one that the worker has closed meanwhile.
+func traced(ctx context.Context) (context.Context, *atomic.Bool) {
+	connected := &atomic.Bool{}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { connected.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	}), connected
+}
+
 // errTooLarge is an answer beyond its bound.
 var errTooLarge = errors.New("the answer is too large")
 
 // send makes one request. Sent reports whether anything of it can have reached the worker.
 func (e *httpEndpoint) send(ctx context.Context, method, path string, body []byte, limit int64) (a answer, sent bool, err error) {
-	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	ctx, connected := traced(ctx)
 	request, err := http.NewRequestWithContext(ctx, method, e.base+path, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, false, err
@@ -114,7 +130,7 @@ func (e *httpEndpoint) list(ctx context.Context) ([]*Tool, []string, error) {
 		a, _, err := e.send(ctx, http.MethodGet, api.WorkerToolsPath, nil, maxList)
 		switch {
 		case err == nil && a.status == http.StatusOK:
-			return readTools(e.id, a.body)
+			return e.read(a.body)
 		case err == nil && a.status < http.StatusInternalServerError:
 			return nil, nil, e.complaint(a)
 		case again(ctx, try, e.retry): // reading changes nothing, so it can be repeated
@@ -124,6 +140,22 @@ func (e *httpEndpoint) list(ctx context.Context) ([]*Tool, []string, error) {
 			return nil, nil, e.unreachable(err)
 		}
 	}
+}
+
+// read reads a list, unless it is the same as the last time: a worker may have thousands of tools, and is asked
+// every few seconds.
+func (e *httpEndpoint) read(body []byte) ([]*Tool, []string, error) {
+	digest := sha256.Sum256(body)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if digest == e.digest {
+		return e.tools, e.complaints, nil
+	}
+	tools, complaints, err := readTools(e.id, body)
+	if err == nil {
+		e.digest, e.tools, e.complaints = digest, tools, complaints
+	}
+	return tools, complaints, err
 }
 
 func (e *httpEndpoint) health(ctx context.Context) (api.WorkerServerInfo, error) {

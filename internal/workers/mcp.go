@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"strings"
@@ -232,7 +231,7 @@ func (e *mcpEndpoint) invoke(ctx context.Context, tool *Tool, in api.Invocation,
 	params := &mcp.CallToolParams{Name: tool.wire, Arguments: in.Inputs}
 	if progress != nil {
 		token := fmt.Sprintf("%s-%d", e.toolkit, e.tokens.Add(1))
-		params.Meta = mcp.Meta{"progressToken": token}
+		params.SetProgressToken(token)
 		hearing := &hearer{to: progress}
 		e.progress.Store(token, progressFunc(hearing.hear))
 		defer func() { e.progress.Delete(token); hearing.end() }()
@@ -256,12 +255,6 @@ func (e *mcpEndpoint) call(ctx context.Context, params *mcp.CallToolParams) (res
 	if err != nil {
 		return nil, false, err
 	}
-	var connected atomic.Bool
-	if e.client != nil {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
-	} else {
-		connected.Store(true)
-	}
 	result, err = session.CallTool(ctx, params)
 	if err == nil {
 		return result, true, nil
@@ -271,7 +264,7 @@ func (e *mcpEndpoint) call(ctx context.Context, params *mcp.CallToolParams) (res
 		_ = session.Close()
 	}
 	// A server that does not know the session has not looked at the call.
-	return nil, connected.Load() && !errors.Is(err, mcp.ErrSessionMissing), err
+	return nil, !errors.Is(err, errUnsent) && !errors.Is(err, mcp.ErrSessionMissing), err
 }
 
 func (e *mcpEndpoint) trouble(ctx context.Context, err error, sent bool) error {
