@@ -105,8 +105,10 @@ func TestSecretsAreLentAndNeverShown(t *testing.T) {
 func TestFailuresTellNeitherTokenNorStackTrace(t *testing.T) {
 	l := open(t, options{})
 	l.connect("read")
-	input := map[string]any{"kind": api.ToolRetry, "message": "try another name", "can_retry": true, "retry_after_ms": 1500,
-		"additional_prompt_content": "names: a, b", "extra": map[string]any{"hint": 1}}
+	input := map[string]any{
+		"kind": api.ToolRetry, "message": "try another name", "can_retry": true, "retry_after_ms": 1500,
+		"additional_prompt_content": "names: a, b", "extra": map[string]any{"hint": 1},
+	}
 	done := l.call("Hooli.Fail", input)
 	e := wantError(t, done, api.ToolRetry, "try another name")
 	if e.Stacktrace != "" || !e.CanRetry || e.RetryAfterMS != 1500 || e.AdditionalPromptContent != "names: a, b" || string(e.Extra["hint"]) != "1" {
