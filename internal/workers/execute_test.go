@@ -274,3 +274,18 @@ func TestLimitsOfAKeyHoldForTools(t *testing.T) {
 		t.Errorf("got %d calls, want none", len(l.worker.History()))
 	}
 }
+
+// A link that a worker gives is one that people can click on without harm, or it is not passed on.
+func TestLinksOfWorkersAreWebAddresses(t *testing.T) {
+	l := open(t, options{})
+	l.connect("read")
+	for given, ours := range map[string]bool{"https://worker.example.com/consent": false, "javascript:alert(1)": true, "": true} {
+		answer := map[string]any{"success": false, "output": map[string]any{"requires_authorization": map[string]any{"authorization_url": given, "scopes": []string{"write"}}}}
+		l.worker.Answer(must(json.Marshal(answer))(t))
+		done := l.call("Hooli.More", nil)
+		a := done.Output.Authorization
+		if done.Success || a == nil || strings.HasPrefix(a.URL, publicURL+"/start/") != ours || !ours && a.URL != given {
+			t.Errorf("%q: got %+v", given, a)
+		}
+	}
+}
