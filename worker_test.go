@@ -185,6 +185,29 @@ func TestSecretsForToolsAreReplacedByKeyAndDeletedByID(t *testing.T) {
 	}
 }
 
+// Whoever can write to the store cannot have a tool given another one's secret.
+func TestValueOfASecretIsBoundToItsRow(t *testing.T) {
+	memory := keybearer.NewMemory()
+	h := open(t, change{config: func(c *keybearer.Config) { c.ToolSecrets = memory }})
+	for _, key := range []string{"A", "B"} {
+		if _, err := h.admin.PutToolSecret(t.Context(), key, secret.New("value of "+key), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := memory.ToolSecrets(t.Context(), keybearer.DefaultProject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all[0].Value = all[1].Value
+	if _, err := memory.PutToolSecret(t.Context(), all[0], all[0].Version); err != nil {
+		t.Fatal(err)
+	}
+	h.broker.Forget()
+	if loan, err := h.app.Lend(t.Context(), keybearer.LoanRequest{Tool: "X.Y", Secrets: []string{"A"}}); err == nil {
+		t.Errorf("got %q, want it not to open", loan.Secrets["A"].Reveal())
+	}
+}
+
 // When a secret was last used is written down once in a while, not with each call.
 func TestUseOfASecretIsWrittenDownNowAndThen(t *testing.T) {
 	memory := keybearer.NewMemory()
