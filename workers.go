@@ -43,7 +43,11 @@ func (v *View) Workers(ctx context.Context) ([]Worker, error) {
 		return nil, err
 	}
 	all, err := v.b.WorkersOf(ctx, v.caller.Project)
-	return slices.Clone(all), err
+	own := make([]Worker, len(all))
+	for i, w := range all {
+		own[i] = w.clone()
+	}
+	return own, err
 }
 
 // Worker gives one. Kind: NotFound.
@@ -61,7 +65,7 @@ func (v *View) Worker(ctx context.Context, id WorkerID) (Worker, error) {
 func workerIn(all []Worker, id WorkerID) (Worker, error) {
 	for _, w := range all {
 		if w.ID == id {
-			return w, nil
+			return w.clone(), nil
 		}
 	}
 	return Worker{}, Errorf(NotFound, "there is no worker %q", oauth.Clean(string(id), 100))
@@ -86,13 +90,20 @@ func (v *View) CreateWorker(ctx context.Context, d WorkerDraft) (Worker, error) 
 	if w, err = v.b.draftedWorker(w, d); err != nil {
 		return Worker{}, err
 	}
+	if err := wantsSecret(&w); err != nil {
+		return Worker{}, err
+	}
 	return v.putWorker(ctx, w, 0)
 }
 
-// DraftWorker gives the worker that a draft describes, without storing it: to try it. Kind: BadRequest.
+// DraftWorker gives the worker that a draft describes, without storing it: to try it. Neither an id nor a secret is
+// needed. Kind: BadRequest.
 func (v *View) DraftWorker(d WorkerDraft) (Worker, error) {
 	if err := v.admin(ActionWorkerPut); err != nil {
 		return Worker{}, err
+	}
+	if d.ID == "" {
+		d.ID = "draft"
 	}
 	return v.b.draftedWorker(Worker{Project: v.caller.Project, ID: d.ID, Origin: FromAPI, CreatedAt: v.b.now()}, d)
 }
@@ -135,6 +146,9 @@ func (v *View) UpdateWorker(ctx context.Context, id WorkerID, edit func(*WorkerD
 	}
 	before := w.Version
 	if w, err = v.b.draftedWorker(w, d); err != nil {
+		return Worker{}, err
+	}
+	if err := wantsSecret(&w); err != nil {
 		return Worker{}, err
 	}
 	return v.putWorker(ctx, w, before)
@@ -199,10 +213,14 @@ func (b *Broker) draftedWorker(w Worker, d WorkerDraft) (Worker, error) {
 	if err := CheckWorker(&w, b.cfg.AllowHTTP); err != nil {
 		return Worker{}, Errorf(BadRequest, "%w", err)
 	}
-	if w.Type == WorkerHTTP && d.Secret.IsZero() {
-		return Worker{}, Errorf(BadRequest, "worker %s: a secret is needed, the same as the worker's own: by it the worker knows the engine", w.ID)
-	}
 	return w.clone(), nil
+}
+
+func wantsSecret(w *Worker) error {
+	if w.Type == WorkerHTTP && len(w.Secret) == 0 {
+		return Errorf(BadRequest, "worker %s: a secret is needed, the same as the worker's own: by it the worker knows the engine", w.ID)
+	}
+	return nil
 }
 
 // WorkersOf lists a project's workers, sorted by id. The list is shared: do not change it. It is for those

@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +54,8 @@ type execution struct {
 	beforeSend func(context.Context) error
 	// unsent is whether the call has failed, and nothing was executed.
 	unsent bool
+	// troubled is whether the failure is the engine's own account of it, not the tool's.
+	troubled bool
 
 	loan keybearer.Loan
 }
@@ -74,7 +78,7 @@ func (x *execution) run(ctx context.Context) (api.Execution, error) {
 	}
 	begun := time.Now()
 	result := x.invoke(ctx)
-	if loan.Token != nil && refusedToken(&result) {
+	if loan.Token != nil && !x.troubled && refusedToken(&result) {
 		result = x.renewed(ctx, result)
 	}
 	if result.Output.RequiresAuthorization != nil {
@@ -103,12 +107,12 @@ func (x *execution) invoke(ctx context.Context) api.InvocationResult {
 	if err != nil {
 		return x.failed(troubleOf(string(x.source.worker.ID), err))
 	}
-	x.unsent = false
+	x.unsent, x.troubled = false, false
 	return result
 }
 
 func (x *execution) failed(t *trouble) api.InvocationResult {
-	x.unsent = t.unsent
+	x.unsent, x.troubled = t.unsent, true
 	if t.stale {
 		x.source.forget()
 	}
@@ -167,7 +171,7 @@ func siteList(l *keybearer.SiteList) *api.SiteList {
 // refusedToken reports whether the provider did not take the user's token.
 func refusedToken(r *api.InvocationResult) bool {
 	e := r.Output.Error
-	return e != nil && (e.Kind == api.ToolUpstreamAuth || e.StatusCode == 401 && !strings.HasPrefix(e.Kind, "NETWORK_") && e.Kind != api.ToolFatal)
+	return e != nil && (e.Kind == api.ToolUpstreamAuth || e.StatusCode == http.StatusUnauthorized)
 }
 
 // renewed exchanges a token that the provider refused, and calls the tool once more where that does no harm. If there
@@ -189,6 +193,11 @@ func (x *execution) renewed(ctx context.Context, result api.InvocationResult) ap
 	return x.invoke(ctx)
 }
 
+func isLink(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && len(text) <= maxLink
+}
+
 func asked(a *keybearer.Authorization) *api.WorkerAuthorizationRequest {
 	return &api.WorkerAuthorizationRequest{
 		AuthorizationURL: a.URL, AuthorizationID: string(a.ID), Scopes: a.Scopes, Status: string(a.Status),
@@ -199,6 +208,10 @@ func asked(a *keybearer.Authorization) *api.WorkerAuthorizationRequest {
 func (x *execution) askForMore(ctx context.Context, result *api.InvocationResult) {
 	more := result.Output.RequiresAuthorization
 	ask := x.tool.authorization()
+	if more.AuthorizationURL != "" && !isLink(more.AuthorizationURL) { // people are going to click on it
+		x.toolbox.cfg.Log.Warn("a worker wants its users to open what is no web address", "worker", x.source.worker.ID, "tool", x.tool.Definition.FullyQualifiedName)
+		more.AuthorizationURL = ""
+	}
 	if more.AuthorizationURL != "" || ask == nil {
 		return
 	}
@@ -317,3 +330,5 @@ func (x *execution) clean(result *api.InvocationResult) {
 
 // minHidden is how long a secret is at least that is looked for: a shorter one may stand in any text.
 const minHidden = 6
+
+const maxLink = 4096

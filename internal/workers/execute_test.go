@@ -105,8 +105,10 @@ func TestSecretsAreLentAndNeverShown(t *testing.T) {
 func TestFailuresTellNeitherTokenNorStackTrace(t *testing.T) {
 	l := open(t, options{})
 	l.connect("read")
-	input := map[string]any{"kind": api.ToolRetry, "message": "try another name", "can_retry": true, "retry_after_ms": 1500,
-		"additional_prompt_content": "names: a, b", "extra": map[string]any{"hint": 1}}
+	input := map[string]any{
+		"kind": api.ToolRetry, "message": "try another name", "can_retry": true, "retry_after_ms": 1500,
+		"additional_prompt_content": "names: a, b", "extra": map[string]any{"hint": 1},
+	}
 	done := l.call("Hooli.Fail", input)
 	e := wantError(t, done, api.ToolRetry, "try another name")
 	if e.Stacktrace != "" || !e.CanRetry || e.RetryAfterMS != 1500 || e.AdditionalPromptContent != "names: a, b" || string(e.Extra["hint"]) != "1" {
@@ -270,5 +272,20 @@ func TestLimitsOfAKeyHoldForTools(t *testing.T) {
 	}
 	if len(l.worker.History()) != 0 {
 		t.Errorf("got %d calls, want none", len(l.worker.History()))
+	}
+}
+
+// A link that a worker gives is one that people can click on without harm, or it is not passed on.
+func TestLinksOfWorkersAreWebAddresses(t *testing.T) {
+	l := open(t, options{})
+	l.connect("read")
+	for given, ours := range map[string]bool{"https://worker.example.com/consent": false, "javascript:alert(1)": true, "": true} {
+		answer := map[string]any{"success": false, "output": map[string]any{"requires_authorization": map[string]any{"authorization_url": given, "scopes": []string{"write"}}}}
+		l.worker.Answer(must(json.Marshal(answer))(t))
+		done := l.call("Hooli.More", nil)
+		a := done.Output.Authorization
+		if done.Success || a == nil || strings.HasPrefix(a.URL, publicURL+"/start/") != ours || !ours && a.URL != given {
+			t.Errorf("%q: got %+v", given, a)
+		}
 	}
 }

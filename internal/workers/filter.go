@@ -93,8 +93,10 @@ func (f *metadataFilter) match(m *api.ToolMetadata) bool {
 		return false
 	}
 	for _, pair := range [][2]*bool{
-		{f.ReadOnly, behavior.ReadOnly}, {f.Destructive, behavior.Destructive},
-		{f.Idempotent, behavior.Idempotent}, {f.OpenWorld, behavior.OpenWorld},
+		{f.ReadOnly, behavior.ReadOnly},
+		{f.Destructive, behavior.Destructive},
+		{f.Idempotent, behavior.Idempotent},
+		{f.OpenWorld, behavior.OpenWorld},
 	} {
 		if want, has := pair[0], pair[1]; want != nil && (has == nil || *has != *want) {
 			return false

@@ -37,6 +37,7 @@ type mcpEndpoint struct {
 	mu       sync.Mutex
 	session  *mcp.ClientSession
 	shut     bool
+	watching sync.WaitGroup
 	progress sync.Map // token -> progressFunc
 	tokens   atomic.Int64
 }
@@ -75,10 +76,10 @@ func (e *mcpEndpoint) connected(ctx context.Context) (*mcp.ClientSession, error)
 		return nil, err
 	}
 	e.session = session
-	go func() { // ends when close ends the session
+	e.watching.Go(func() { // close ends the session, and waits
 		_ = session.Wait()
 		e.drop(session)
-	}()
+	})
 	return session, nil
 }
 
@@ -122,6 +123,7 @@ func (e *mcpEndpoint) close() {
 	if session != nil {
 		_ = session.Close() // it is over, whatever the server says
 	}
+	e.watching.Wait()
 }
 
 // heard passes progress on to the call that it is about.

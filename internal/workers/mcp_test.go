@@ -92,6 +92,9 @@ func newServer(h *history) *mcp.Server {
 		}
 		return text("done"), nil
 	})
+	plain("environment", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return text(os.Environ()...), nil
+	})
 	plain("die", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		os.Exit(3)
 		return nil, nil
@@ -158,7 +161,7 @@ func TestMCPServerIsAWorker(t *testing.T) {
 	l := open(t, options{})
 	s := startMCP(t)
 	l.addMCP(s.url, nil)
-	want := []string{"SumTools.add@2.1.0", "SumTools.count@2.1.0", "SumTools.die@2.1.0", "SumTools.fail@2.1.0", "SumTools.picture@2.1.0", "SumTools.say_hello@2.1.0", "SumTools.slow@2.1.0"}
+	want := []string{"SumTools.add@2.1.0", "SumTools.count@2.1.0", "SumTools.die@2.1.0", "SumTools.environment@2.1.0", "SumTools.fail@2.1.0", "SumTools.picture@2.1.0", "SumTools.say_hello@2.1.0", "SumTools.slow@2.1.0"}
 	if diff := cmp.Diff(want, l.names(workers.Filter{Toolkit: "SumTools"})); diff != "" {
 		t.Fatal(diff)
 	}
@@ -306,6 +309,9 @@ func TestCommandIsAWorker(t *testing.T) {
 		}
 	}
 	add()
+	if got := string(l.call("Local.environment", nil).Output.Value); strings.Contains(got, "of the engine alone") || !strings.Contains(got, playsServer) {
+		t.Errorf("got the environment %s, want one of its own", got)
+	}
 	wantError(t, l.call("Local.die", nil), api.ToolNetworkUnmapped, "may have run")
 	add()
 	_, err := l.admin.UpdateWorker(t.Context(), "local", func(*keybearer.WorkerDraft) error { return nil })

@@ -22,6 +22,7 @@ const (
 	firstPause = 10 * time.Second
 	runsAtOnce = 8
 	runWrite   = 10 * time.Second
+	stopGrace  = 20 * time.Second
 	moveTries  = 5
 	maxProblem = 2000
 )
@@ -47,11 +48,18 @@ func timeText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// Run runs scheduled tools until ctx ends, and waits for those that it has begun. Where somebody listens to
+// Run runs scheduled tools until ctx ends, and waits for those that it has begun, 20 seconds at most. Where somebody listens to
 // [Toolbox.Changed], it looks at the lists of tools, too.
 func (t *Toolbox) Run(ctx context.Context) error {
+	// What was begun is brought to its end when ctx ends, as far as that takes no longer than stopGrace.
+	life, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
 	var running sync.WaitGroup
-	defer running.Wait()
+	defer func() {
+		late := time.AfterFunc(stopGrace, cut)
+		running.Wait()
+		late.Stop()
+	}()
 	turns := make(chan struct{}, runsAtOnce)
 	tick := time.NewTicker(t.cfg.RunEvery)
 	defer tick.Stop()
@@ -61,7 +69,7 @@ func (t *Toolbox) Run(ctx context.Context) error {
 			looked = time.Now()
 			t.lookAround(ctx)
 		}
-		t.runDue(ctx, turns, &running)
+		t.runDue(ctx, life, turns, &running)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -81,12 +89,12 @@ func (t *Toolbox) lookAround(ctx context.Context) {
 // RunDue runs what is due at this moment, and waits for it. It is what Run does each time.
 func (t *Toolbox) RunDue(ctx context.Context) {
 	var running sync.WaitGroup
-	t.runDue(ctx, make(chan struct{}, runsAtOnce), &running)
+	t.runDue(ctx, ctx, make(chan struct{}, runsAtOnce), &running)
 	running.Wait()
 }
 
-// runDue takes what is due, as long as there are turns.
-func (t *Toolbox) runDue(ctx context.Context, turns chan struct{}, running *sync.WaitGroup) {
+// runDue takes what is due, as long as there are turns, and runs it under life.
+func (t *Toolbox) runDue(ctx, life context.Context, turns chan struct{}, running *sync.WaitGroup) {
 	due, err := t.cfg.Broker.DueRuns(ctx, t.cfg.Project, cap(turns))
 	if err != nil {
 		if ctx.Err() == nil {
@@ -114,8 +122,7 @@ func (t *Toolbox) runDue(ctx context.Context, turns chan struct{}, running *sync
 		}
 		running.Go(func() {
 			defer func() { <-turns }()
-			// What was begun is brought to its end: stopping an engine must not cut a tool off in the middle.
-			t.runOne(context.WithoutCancel(ctx), taken)
+			t.runOne(life, taken)
 		})
 	}
 }
@@ -173,7 +180,7 @@ func (t *Toolbox) runOne(ctx context.Context, run keybearer.Run) {
 	done, unsent, err := a.execute(ctx)
 	stop()
 	beside.Wait()
-	if err := a.finish(ctx, done, unsent, err); err != nil {
+	if err := a.finish(context.WithoutCancel(ctx), done, unsent, err); err != nil {
 		t.cfg.Log.Error("it could not be stored how a scheduled tool ended", "run", run.ID, "error", err)
 	}
 }

@@ -244,8 +244,10 @@ func TestSchedulingHasBounds(t *testing.T) {
 		"too far":      {keybearer.Caller{}, workers.Call{User: alice, At: l.clock.Now().AddDate(2, 0, 0)}, keybearer.BadRequest},
 		"no user":      {keybearer.Caller{}, workers.Call{At: l.clock.Now()}, keybearer.BadRequest},
 		"another user": {keybearer.Caller{Users: "bob"}, workers.Call{User: alice, At: l.clock.Now()}, keybearer.PermissionDenied},
-		"too much": {keybearer.Caller{}, workers.Call{User: alice, At: l.clock.Now(),
-			Input: inputs(t, map[string]any{"text": strings.Repeat("x", 2<<20)})}, keybearer.TooLarge},
+		"too much": {keybearer.Caller{}, workers.Call{
+			User: alice, At: l.clock.Now(),
+			Input: inputs(t, map[string]any{"text": strings.Repeat("x", 2<<20)}),
+		}, keybearer.TooLarge},
 	} {
 		c.call.Tool = "Hooli.Echo"
 		_, err := l.box.Execute(t.Context(), l.broker.As(c.caller), c.call)

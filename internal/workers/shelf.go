@@ -98,7 +98,9 @@ func (t *Toolbox) shelf(ctx context.Context, project keybearer.ProjectID, listFo
 	}
 	var looking sync.WaitGroup
 	for _, s := range sources {
-		looking.Go(func() { t.look(ctx, s, listFor) })
+		if !s.fresh(listFor) {
+			looking.Go(func() { t.look(ctx, s, listFor) })
+		}
 	}
 	looking.Wait()
 	if err := ctx.Err(); err != nil {

@@ -77,6 +77,13 @@ func (t *Toolbox) look(ctx context.Context, s *source, listFor time.Duration) {
 	}
 }
 
+// fresh reports whether there is nothing to ask.
+func (s *source) fresh(listFor time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wrong != nil || s.known && !s.asked.IsZero() && time.Since(s.asked) < listFor
+}
+
 func (t *Toolbox) fetch(life context.Context, s *source) {
 	ctx, cancel := context.WithTimeout(life, min(listLife, s.worker.Timeout))
 	defer cancel()
