@@ -39,8 +39,9 @@ type Config struct {
 	// Static are the providers of the operator's file, with ClientSecret sealed. They win over
 	// stored ones of the same id, and cannot be changed over the API.
 	Static []Provider
-	// StaticWorkers are the workers of the operator's file, with their secrets sealed; see
-	// [Worker.SealSecrets]. They win over stored ones of the same id, and cannot be changed over the API.
+	// StaticWorkers are the workers of the operator's file, with their secrets sealed for their Project; see
+	// [Worker.SealSecrets]. They win over stored ones of the same id, and cannot be changed over the API. A type
+	// or a timeout that is not set is the default one.
 	StaticWorkers []Worker
 	// Catalog gives the definition of a well-known type; nil knows none.
 	Catalog func(kind string) (oauth.Definition, bool)
@@ -211,15 +212,11 @@ func New(cfg Config) (*Broker, error) {
 		}
 		b.cfg.Static = append(b.cfg.Static, p)
 	}
-	for i, w := range cfg.StaticWorkers {
-		if slices.ContainsFunc(cfg.StaticWorkers[:i], func(other Worker) bool { return other.ID == w.ID }) {
-			return nil, Errorf(BadRequest, "two workers of the file have the id %q: give one of them another", w.ID)
-		}
-		w.Origin = FromFile
-		if err := CheckWorker(&w, true); err != nil {
-			return nil, Errorf(BadRequest, "%w", err)
-		}
+	workers, err := staticWorkers(cfg.StaticWorkers)
+	if err != nil {
+		return nil, err
 	}
+	b.cfg.StaticWorkers = workers
 	b.life, b.end = context.WithCancel(context.Background())
 	return b, nil
 }

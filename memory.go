@@ -18,8 +18,8 @@ const (
 
 // Memory keeps everything in this process's memory: the stores of a Config that names none, for
 // tests and for programs whose connections need not outlive them. It implements every store and
-// [Leaser], passes the exam of package storetest, and is safe for concurrent use. Flows, attempts
-// and sessions that ended more than an hour ago are forgotten when there are many.
+// [Leaser], passes the exam of package storetest, and is safe for concurrent use. Flows, attempts,
+// sessions and runs that ended more than an hour ago are forgotten when there are many.
 type Memory struct {
 	now func() time.Time
 
@@ -124,7 +124,7 @@ func NewMemoryClock(now func() time.Time) *Memory {
 
 // sweep forgets what ended long ago, once the rows have doubled: its cost is spread over the writes.
 func (m *Memory) sweep() {
-	if len(m.flows)+len(m.attempts)+len(m.sessions) < m.sweepAt {
+	if len(m.flows)+len(m.attempts)+len(m.sessions)+len(m.tools.runs) < m.sweepAt {
 		return
 	}
 	before := m.now().Add(-memoryKeeps)
@@ -140,7 +140,8 @@ func (m *Memory) sweep() {
 		}
 	}
 	maps.DeleteFunc(m.sessions, func(_ string, s Session) bool { return s.Expires.Before(before) })
-	m.sweepAt = max(memorySweepFrom, 2*(len(m.flows)+len(m.attempts)+len(m.sessions)))
+	maps.DeleteFunc(m.tools.runs, func(_ runKey, r Run) bool { return r.Over() && r.FinishedAt.Before(before) })
+	m.sweepAt = max(memorySweepFrom, 2*(len(m.flows)+len(m.attempts)+len(m.sessions)+len(m.tools.runs)))
 }
 
 // storedTime is what every store gives back for a time: to the microsecond, in UTC, without the

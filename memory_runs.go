@@ -22,6 +22,7 @@ func (m *Memory) Run(_ context.Context, project ProjectID, id RunID) (Run, error
 func (m *Memory) PutRun(_ context.Context, r Run, ifVersion int64) (Run, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.sweep()
 	key := runKey{r.Project, r.ID}
 	if m.tools.runs[key].Version != ifVersion {
 		return Run{}, Errorf(Conflict, "run %q was moved by somebody else", r.ID)

@@ -151,6 +151,31 @@ func TestWorkersThatAreRefused(t *testing.T) {
 	}
 }
 
+// The file's workers win over stored ones, and are changed in the file.
+func TestWorkersOfTheFile(t *testing.T) {
+	file := func(c *keybearer.Config) {
+		c.StaticWorkers = []keybearer.Worker{{ID: "tools", Enabled: true, URI: "http://tools.internal:8002"}}
+	}
+	h := open(t, change{config: file})
+	w, err := h.admin.Worker(t.Context(), "tools")
+	if err != nil || w.Origin != keybearer.FromFile || w.Type != keybearer.WorkerHTTP || w.Timeout != 30*time.Second {
+		t.Errorf("got %+v, %v, want it with the defaults", w, err)
+	}
+	_, err = h.admin.CreateWorker(t.Context(), keybearer.WorkerDraft{ID: "tools", URI: "https://tools.example.com", Secret: secret.New("what both know")})
+	wantKind(t, err, keybearer.Conflict)
+	_, err = h.admin.UpdateWorker(t.Context(), "tools", func(*keybearer.WorkerDraft) error { return nil })
+	wantKind(t, err, keybearer.BadRequest)
+	wantKind(t, h.admin.DeleteWorker(t.Context(), "tools"), keybearer.BadRequest)
+	for name, workers := range map[string][]keybearer.Worker{
+		"twice": {{ID: "a", URI: "http://a"}, {ID: "a", URI: "http://b"}},
+		"wrong": {{ID: "a", URI: "a"}},
+	} {
+		if _, err := keybearer.New(keybearer.Config{PublicURL: publicURL, StaticWorkers: workers}); !errors.Is(err, keybearer.BadRequest) {
+			t.Errorf("%s: got %v, want bad_request", name, err)
+		}
+	}
+}
+
 func TestSecretsForToolsAreReplacedByKeyAndDeletedByID(t *testing.T) {
 	h := open(t, change{})
 	first, err := h.admin.PutToolSecret(t.Context(), "HOOK", secret.New("one"), "where it goes")

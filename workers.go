@@ -190,6 +190,29 @@ func (v *View) putWorker(ctx context.Context, w Worker, ifVersion int64) (Worker
 	return stored, err
 }
 
+// staticWorkers checks the workers of the file, and fills in what they leave out.
+func staticWorkers(from []Worker) ([]Worker, error) {
+	all := make([]Worker, 0, len(from))
+	for _, w := range from {
+		w = w.clone()
+		w.Origin = FromFile
+		if w.Type == "" {
+			w.Type = WorkerHTTP
+		}
+		if w.Timeout == 0 {
+			w.Timeout = DefaultWorkerTimeout
+		}
+		if err := CheckWorker(&w, true); err != nil {
+			return nil, Errorf(BadRequest, "%w", err)
+		}
+		if _, err := workerIn(all, w.ID); err == nil {
+			return nil, Errorf(BadRequest, "two workers of the file have the id %q: give one of them another", w.ID)
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
 // draftedWorker lays a draft over a worker and checks the result.
 func (b *Broker) draftedWorker(w Worker, d WorkerDraft) (Worker, error) {
 	w.Type, w.URI, w.Timeout, w.UpdatedAt = d.Type, strings.TrimSpace(d.URI), d.Timeout, b.now()

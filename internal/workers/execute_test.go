@@ -273,6 +273,12 @@ func TestLimitsOfAKeyHoldForTools(t *testing.T) {
 	if len(l.worker.History()) != 0 {
 		t.Errorf("got %d calls, want none", len(l.worker.History()))
 	}
+	limited := l.broker.As(keybearer.Caller{Providers: []keybearer.ProviderID{"atlassian"}})
+	for _, tool := range must(l.box.Tools(t.Context(), limited, workers.Filter{}))(t) {
+		if tool.Definition.Requirements.Authorization != nil {
+			t.Errorf("%s is listed for a key that cannot use it", tool.Definition.QualifiedName)
+		}
+	}
 }
 
 // A link that a worker gives is one that people can click on without harm, or it is not passed on.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"go.uber.org/goleak"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/api"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // history counts what an MCP server was asked to do.
@@ -114,6 +115,7 @@ type mcpServer struct {
 	mu      sync.Mutex
 	handler http.Handler
 	server  *mcp.Server
+	servers []*mcp.Server // all that there were
 	headers []http.Header
 	http    *httptest.Server
 }
@@ -132,6 +134,11 @@ func startMCP(t *testing.T) *mcpServer {
 	t.Cleanup(func() {
 		s.http.CloseClientConnections()
 		s.http.Close()
+		for _, server := range s.servers {
+			for session := range server.Sessions() {
+				_ = session.Close()
+			}
+		}
 	})
 	s.url = s.http.URL + "/mcp"
 	return s
@@ -141,6 +148,7 @@ func (s *mcpServer) restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	server := newServer(&s.history)
+	s.servers = append(s.servers, server)
 	s.server, s.handler = server, mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, nil)
 }
 
@@ -272,6 +280,7 @@ func TestMCPSessionIsMadeAnew(t *testing.T) {
 }
 
 func TestMCPServerInTrouble(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	l := open(t, options{})
 	s := startMCP(t)
 	l.addMCP(s.url, func(d *keybearer.WorkerDraft) { d.Timeout = time.Second })

@@ -92,10 +92,43 @@ func (t *Toolbox) Tools(ctx context.Context, v *keybearer.View, f Filter) ([]*To
 	if err != nil {
 		return nil, err
 	}
+	tools := s.latest
 	if f.AllVersions {
-		return selected(s.all, f)
+		tools = s.all
 	}
-	return selected(s.latest, f)
+	tools, err = selected(tools, f)
+	if err != nil || len(v.Caller().Providers) == 0 {
+		return tools, err
+	}
+	return within(ctx, v, tools)
+}
+
+// within leaves out the tools that need a provider which the caller may not reach.
+func within(ctx context.Context, v *keybearer.View, tools []*Tool) ([]*Tool, error) {
+	type need struct{ id, provider string }
+	reached := map[need]bool{}
+	var out []*Tool
+	for _, t := range tools {
+		ask := t.authorization()
+		if ask == nil {
+			out = append(out, t)
+			continue
+		}
+		of := need{string(ask.ID), ask.ProviderID}
+		reaches, known := reached[of]
+		if !known {
+			standing, err := v.Standing(ctx, *ask)
+			if err != nil {
+				return nil, err
+			}
+			reaches = standing.Problem == ""
+			reached[of] = reaches
+		}
+		if reaches {
+			out = append(out, t)
+		}
+	}
+	return out, nil
 }
 
 // Tool finds one. Kinds: NotFound, BadRequest.

@@ -116,6 +116,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestSlowWorkerIsGivenUpAndHoldsNobodyUp(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	l := open(t, options{draft: func(d *keybearer.WorkerDraft) { d.Timeout, d.Retry = time.Second, number(3) }})
 	must(l.box.Tools(t.Context(), l.app, workers.Filter{}))(t)
 	l.worker.Bend(workertest.Slow)
@@ -147,6 +148,7 @@ func TestWrongSecretIsSaidClearly(t *testing.T) {
 }
 
 func TestLargeAnswersComeThroughUpToTheirBound(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	l := open(t, options{})
 	done := l.call("Hooli.Big", map[string]any{"bytes": 5 << 20})
 	if !done.Success || len(done.Output.Value) != 5<<20+2 {
