@@ -55,7 +55,7 @@ func (r *reading) row(n any, depth int) []string {
 	return []string{line.String()}
 }
 
-// inline gives the text of the nodes in a node. Neighbours with the same mark are one text.
+// inline gives the text of the nodes in a node. Neighbours that are strong, or nothing, are one text.
 func (r *reading) inline(n any, depth int) string {
 	var all, run strings.Builder
 	var kind, address string
@@ -68,7 +68,7 @@ func (r *reading) inline(n any, depth int) string {
 		if word(child, "type") == "text" {
 			childKind, childAddress = markOf(child)
 		}
-		if childKind != kind || childAddress != address {
+		if childKind != kind || kind == "code" || kind == "link" {
 			end()
 			kind, address = childKind, childAddress
 		}
