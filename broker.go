@@ -28,6 +28,9 @@ type Config struct {
 	Sessions    SessionStore
 	Settings    SettingStore
 	Leases      Leaser
+	Workers     WorkerStore
+	ToolSecrets ToolSecretStore
+	Runs        RunStore
 	// Upkeep is the plan of Connections; nil means Connections itself, if it is an UpkeepStore.
 	Upkeep UpkeepStore
 
@@ -36,6 +39,10 @@ type Config struct {
 	// Static are the providers of the operator's file, with ClientSecret sealed. They win over
 	// stored ones of the same id, and cannot be changed over the API.
 	Static []Provider
+	// StaticWorkers are the workers of the operator's file, with their secrets sealed for their Project; see
+	// [Worker.SealSecrets]. They win over stored ones of the same id, and cannot be changed over the API. A type
+	// or a timeout that is not set is the default one.
+	StaticWorkers []Worker
 	// Catalog gives the definition of a well-known type; nil knows none.
 	Catalog func(kind string) (oauth.Definition, bool)
 	// Sites know what the answers to sites requests mean; nil means that sites are not asked for.
@@ -95,6 +102,8 @@ type Broker struct {
 	keys     keyCache
 	cool     cooldowns
 	shelf    shelf
+	workers  remembered[Worker]
+	secrets  remembered[ToolSecret]
 	uses     uses
 	breakers breakers
 	devices  devices
@@ -143,6 +152,15 @@ func New(cfg Config) (*Broker, error) {
 	}
 	if cfg.Leases == nil {
 		cfg.Leases = inMemory()
+	}
+	if cfg.Workers == nil {
+		cfg.Workers = inMemory()
+	}
+	if cfg.ToolSecrets == nil {
+		cfg.ToolSecrets = inMemory()
+	}
+	if cfg.Runs == nil {
+		cfg.Runs = inMemory()
 	}
 	if cfg.Upkeep == nil {
 		cfg.Upkeep, _ = cfg.Connections.(UpkeepStore)
@@ -194,6 +212,11 @@ func New(cfg Config) (*Broker, error) {
 		}
 		b.cfg.Static = append(b.cfg.Static, p)
 	}
+	workers, err := staticWorkers(cfg.StaticWorkers)
+	if err != nil {
+		return nil, err
+	}
+	b.cfg.StaticWorkers = workers
 	b.life, b.end = context.WithCancel(context.Background())
 	return b, nil
 }
@@ -230,10 +253,12 @@ func (b *Broker) Wake(id AuthorizationID) {
 	b.wakes.wake(id)
 }
 
-// Forget drops what the Broker remembers of providers and API keys for a moment, since they were
-// changed in another process.
+// Forget drops what the Broker remembers of providers, workers, secrets and API keys for a moment, since
+// they were changed in another process.
 func (b *Broker) Forget() {
 	b.shelf.clear()
+	b.workers.clear()
+	b.secrets.clear()
 	b.keys.clear()
 }
 

@@ -18,8 +18,8 @@ const (
 
 // Memory keeps everything in this process's memory: the stores of a Config that names none, for
 // tests and for programs whose connections need not outlive them. It implements every store and
-// [Leaser], passes the exam of package storetest, and is safe for concurrent use. Flows, attempts
-// and sessions that ended more than an hour ago are forgotten when there are many.
+// [Leaser], passes the exam of package storetest, and is safe for concurrent use. Flows, attempts,
+// sessions and runs that ended more than an hour ago are forgotten when there are many.
 type Memory struct {
 	now func() time.Time
 
@@ -39,6 +39,7 @@ type Memory struct {
 	accounts    map[accountKey]Account
 	sessions    map[string]Session
 	settings    map[settingKey][]byte
+	tools       memoryTools
 	leases      map[string]*memoryLease
 	generation  int64 // of all leases, so that it never falls when one is forgotten, nor with the next process
 	sweepAt     int
@@ -114,6 +115,7 @@ func NewMemoryClock(now func() time.Time) *Memory {
 		accounts:    make(map[accountKey]Account),
 		sessions:    make(map[string]Session),
 		settings:    make(map[settingKey][]byte),
+		tools:       newMemoryTools(),
 		leases:      make(map[string]*memoryLease),
 		generation:  now().UnixMicro(),
 		sweepAt:     memorySweepFrom,
@@ -122,7 +124,7 @@ func NewMemoryClock(now func() time.Time) *Memory {
 
 // sweep forgets what ended long ago, once the rows have doubled: its cost is spread over the writes.
 func (m *Memory) sweep() {
-	if len(m.flows)+len(m.attempts)+len(m.sessions) < m.sweepAt {
+	if len(m.flows)+len(m.attempts)+len(m.sessions)+len(m.tools.runs) < m.sweepAt {
 		return
 	}
 	before := m.now().Add(-memoryKeeps)
@@ -138,7 +140,8 @@ func (m *Memory) sweep() {
 		}
 	}
 	maps.DeleteFunc(m.sessions, func(_ string, s Session) bool { return s.Expires.Before(before) })
-	m.sweepAt = max(memorySweepFrom, 2*(len(m.flows)+len(m.attempts)+len(m.sessions)))
+	maps.DeleteFunc(m.tools.runs, func(_ runKey, r Run) bool { return r.Over() && r.FinishedAt.Before(before) })
+	m.sweepAt = max(memorySweepFrom, 2*(len(m.flows)+len(m.attempts)+len(m.sessions)+len(m.tools.runs)))
 }
 
 // storedTime is what every store gives back for a time: to the microsecond, in UTC, without the

@@ -41,7 +41,8 @@ const (
 )
 
 // Reseal seals anew, with the key of that id, which must be the Sealer's default, what stores hold
-// under other keys: grants of connections and client secrets of providers. It counts what it changed.
+// under other keys: grants of connections, client secrets of providers, and what is stored for tools. It
+// counts what it changed.
 //
 // It works in small steps while everything else goes on, never holds anything up for long, and may be
 // stopped anywhere: what is done is done, and the rest is found by the next call. Call it until it counts
@@ -77,6 +78,10 @@ func (b *Broker) Reseal(ctx context.Context, project ProjectID, key string) (don
 		}
 	}
 	b.shelf.clear()
+	tools, err := b.resealTools(ctx, project, key, &left)
+	if done += tools; err != nil {
+		return done, left, err
+	}
 	extended := time.Now()
 	var batch []Connection
 	store := func() error {
@@ -151,8 +156,8 @@ func (b *Broker) unsealable(of string, err error, left *int) {
 	b.log.Error("a value could not be sealed anew and is left as it is", "of", of, "error", err)
 }
 
-// SealedBy counts, by the id of the key that sealed them, the grants of connections and the client
-// secrets of providers. It looks at every row, in pages.
+// SealedBy counts, by the id of the key that sealed them, the grants of connections, the client secrets of
+// providers, and what is stored for tools. It looks at every row, in pages.
 func (b *Broker) SealedBy(ctx context.Context, project ProjectID) (map[string]int, error) {
 	counts := map[string]int{}
 	providers, err := b.cfg.Providers.Providers(ctx, project)
@@ -164,6 +169,9 @@ func (b *Broker) SealedBy(ctx context.Context, project ProjectID) (map[string]in
 			id, _ := p.ClientSecret.KeyID() // "" for a broken one, as with grants
 			counts[id]++
 		}
+	}
+	if err := b.toolsSealedBy(ctx, project, counts); err != nil {
+		return nil, err
 	}
 	return counts, b.eachGrant(ctx, project, func(g GrantKey) error {
 		counts[g.Key]++

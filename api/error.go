@@ -8,6 +8,8 @@ type Error struct {
 	Message string `json:"message"`
 	// RequestID finds the engine's log line of an internal error. (Ours.)
 	RequestID string `json:"request_id,omitempty"`
+	// Authorization is what a tool's user has to give first, in an answer 403 to its execution. (Ours.)
+	Authorization *Authorization `json:"authorization,omitempty"`
 
 	// Code is the HTTP status once more, only in the answers of the user confirmation.
 	Code int `json:"code,omitempty"`

@@ -35,6 +35,7 @@ func deeds() []deed {
 		{"account", hasAccounts, accountDeed, accountTrace, false},
 		{"session", hasSessions, sessionDeed, nothing, false},
 		{"leaving", hasSessions, leavingDeed, sessionTrace, false},
+		{"run", hasRuns, runDeed, runTrace, false},
 		{"setting", hasSettings, settingDeed, settingTrace, false},
 	}
 }
@@ -47,6 +48,7 @@ func hasProviders(s Stores) bool   { return s.Providers != nil }
 func hasKeys(s Stores) bool        { return s.Keys != nil }
 func hasAccounts(s Stores) bool    { return s.Accounts != nil }
 func hasSessions(s Stores) bool    { return s.Sessions != nil }
+func hasRuns(s Stores) bool        { return s.Runs != nil }
 func hasSettings(s Stores) bool    { return s.Settings != nil }
 
 func nothing(context.Context, Stores, string, map[string]int) error { return nil }

@@ -135,6 +135,26 @@ func defects() map[string]func() any {
 		"Upkeep/PutKeepsALaterUse":         func() any { return &lastUse{Memory: memory()} },
 		"Upkeep/TouchRace":                 func() any { return touchesByRow{memory()} },
 
+		"Workers/RoundTrip":  func() any { return forgetsEnvs{memory()} },
+		"Workers/Versions":   func() any { return blindTools{memory()} },
+		"Workers/NotAliased": func() any { return &sharesTools{Memory: memory()} },
+		"Workers/SwapRace":   func() any { return looksAtToolsFirst{memory()} },
+		"Workers/Delete":     func() any { return contentToolDeletes{memory()} },
+
+		"ToolSecrets/RoundTrip":    func() any { return forgetsDescriptions{memory()} },
+		"ToolSecrets/Versions":     func() any { return blindTools{memory()} },
+		"ToolSecrets/SameNameRace": func() any { return sensitiveToCase{memory()} },
+		"ToolSecrets/Touch":        func() any { return touchesAsTold{memory()} },
+		"ToolSecrets/Delete":       func() any { return contentToolDeletes{memory()} },
+
+		"Runs/RoundTrip":  func() any { return forgetsCallers{memory()} },
+		"Runs/Versions":   func() any { return blindTools{memory()} },
+		"Runs/NotAliased": func() any { return &sharesTools{Memory: memory()} },
+		"Runs/SwapRace":   func() any { return looksAtToolsFirst{memory()} },
+		"Runs/Pages":      func() any { return everybodysRuns{memory()} },
+		"Runs/Due":        func() any { return earlyRuns{memory()} },
+		"Runs/Keys":       func() any { return firstRunKeys{memory()} },
+
 		"Flows/RoundTrip":                  func() any { return forgetsDryRuns{memory()} },
 		"Flows/NotFound":                   func() any { return &unverified{Memory: memory()} },
 		"Flows/Advance":                    func() any { return blindFlows{memory()} },

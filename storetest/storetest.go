@@ -27,6 +27,9 @@ type Stores struct {
 	Sessions    keybearer.SessionStore
 	Settings    keybearer.SettingStore
 	Leases      keybearer.Leaser
+	Workers     keybearer.WorkerStore
+	ToolSecrets keybearer.ToolSecretStore
+	Runs        keybearer.RunStore
 	// Rival is the same stores, opened a second time as another replica does, where that can be. Half of
 	// those who race go there, and what one has written the other reads.
 	Rival *Stores
@@ -54,6 +57,9 @@ func All(store any) Stores {
 	s.Sessions, _ = store.(keybearer.SessionStore)
 	s.Settings, _ = store.(keybearer.SettingStore)
 	s.Leases, _ = store.(keybearer.Leaser)
+	s.Workers, _ = store.(keybearer.WorkerStore)
+	s.ToolSecrets, _ = store.(keybearer.ToolSecretStore)
+	s.Runs, _ = store.(keybearer.RunStore)
 	return s
 }
 
@@ -78,6 +84,9 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"Sessions", func(s Stores) bool { return s.Sessions != nil }, sessionExam()},
 		{"Settings", func(s Stores) bool { return s.Settings != nil }, settingExam()},
 		{"Leases", func(s Stores) bool { return s.Leases != nil }, leaseExam()},
+		{"Workers", func(s Stores) bool { return s.Workers != nil }, workerExam()},
+		{"ToolSecrets", func(s Stores) bool { return s.ToolSecrets != nil }, toolSecretExam()},
+		{"Runs", func(s Stores) bool { return s.Runs != nil }, runExam()},
 	} {
 		if !part.has(open(t)) {
 			continue

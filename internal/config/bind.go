@@ -100,7 +100,7 @@ func (b *binder) mapping(n *yaml.Node, path string, v reflect.Value) {
 		return
 	}
 	entries := b.modernize(path, v.Type(), b.entries(n, path))
-	if v.Type() == reflect.TypeFor[Provider]() && b.disabled(entries) {
+	if (v.Type() == reflect.TypeFor[Provider]() || v.Type() == reflect.TypeFor[Worker]()) && b.disabled(entries) {
 		b.quiet = true
 		defer func() { b.quiet = false }()
 	}

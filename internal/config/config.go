@@ -22,6 +22,10 @@ type Config struct {
 	Storage Storage `yaml:"storage,omitempty"`
 	// Telemetry is what the engine tells about itself.
 	Telemetry Telemetry `yaml:"telemetry,omitempty"`
+	// Tools is where tools come from.
+	Tools Tools `yaml:"tools,omitempty"`
+	// Gateways are choices of tools at MCP addresses of their own, beside /mcp.
+	Gateways []Gateway `yaml:"gateways,omitempty" jsonschema:"maxItems=100"`
 
 	// File is the file that was read; empty when there was none.
 	File string `yaml:"-"`

@@ -39,6 +39,8 @@ func environment(extra map[string]string) func(string) (string, bool) {
 			"HOME":                    "/home/kb",
 			"ATLASSIAN_CLIENT_ID":     "atlassian-client",
 			"ATLASSIAN_CLIENT_SECRET": canary,
+			"ARCADE_WORKER_SECRET":    canary,
+			"NOTES_TOKEN":             canary,
 			"JIRA_CLIENT_ID":          "jira-client",
 			"JIRA_CLIENT_SECRET":      canary,
 			"HOOLI_CLIENT_ID":         "hooli-client",

@@ -35,12 +35,17 @@ func dialectOf(t reflect.Type) dialect {
 			"hooks":             notOurs,
 			"llm":               notOurs,
 			"plugins":           notOurs,
-			"tools":             notOurs,
 		}}
 	case reflect.TypeFor[API]():
 		return dialect{lifted: "http", ignored: map[string]string{
 			"analytics":  "Keybearer sends no analytics; it is ignored",
 			"rate_limit": "not enforced by this version; limit requests in front of the engine",
+		}}
+	case reflect.TypeFor[Director]():
+		return dialect{renamed: map[string]string{"actors": "workers"}}
+	case reflect.TypeFor[Worker]():
+		return dialect{ignored: map[string]string{
+			"mock": "there are no mock workers here; it is ignored",
 		}}
 	case reflect.TypeFor[Auth]():
 		return dialect{ignored: map[string]string{

@@ -28,6 +28,8 @@ func (s Source) read(name string, data []byte, env environment) (*Config, Proble
 	c.auth()
 	c.security()
 	c.storage()
+	c.tools()
+	c.gateways()
 	problems = b.problems.Sorted()
 	for i, p := range problems {
 		problems[i].Excerpt = b.Line(p.Position)

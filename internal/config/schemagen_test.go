@@ -52,7 +52,7 @@ func generate(t *testing.T) []byte {
 	finish(root, reflect.TypeFor[config.Config](), defs)
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[config.API](), reflect.TypeFor[config.Auth](), reflect.TypeFor[config.Storage](),
-		reflect.TypeFor[config.Postgres](), reflect.TypeFor[oauth.Definition](),
+		reflect.TypeFor[config.Postgres](), reflect.TypeFor[config.Director](), reflect.TypeFor[config.Worker](), reflect.TypeFor[oauth.Definition](),
 	} {
 		addOlder(defs[typ.Name()].(map[string]any), typ, defs)
 	}

@@ -112,3 +112,12 @@ func client(check func(network, address string, c syscall.RawConn) error) *http.
 		IdleConnTimeout:        90 * time.Second,
 	}}
 }
+
+// Patient is a client with the guard of another for calls of tools: the answer may take as long as the caller lets
+// it, and idle connections end before a worker ends them, which many do after five seconds.
+func Patient(c *http.Client) *http.Client {
+	transport := c.Transport.(*http.Transport).Clone() // the two above have no other
+	transport.ResponseHeaderTimeout = 0
+	transport.IdleConnTimeout = 4 * time.Second
+	return &http.Client{Transport: transport}
+}

@@ -25,9 +25,11 @@ import (
 	"github.com/keybearer/keybearer/internal/datakey"
 	"github.com/keybearer/keybearer/internal/egress"
 	"github.com/keybearer/keybearer/internal/fault"
+	"github.com/keybearer/keybearer/internal/gateway"
 	"github.com/keybearer/keybearer/internal/httpapi"
 	"github.com/keybearer/keybearer/internal/pages"
 	"github.com/keybearer/keybearer/internal/sqlstore"
+	"github.com/keybearer/keybearer/internal/workers"
 )
 
 const (
@@ -36,6 +38,7 @@ const (
 	// Each part of an orderly stop has a time of its own, so that a slow request costs no refresh: the
 	// requests, then the exchanges and refreshes, then the audit.
 	requestsTimeout = 10 * time.Second
+	toolsTimeout    = 10 * time.Second
 	brokerTimeout   = 30 * time.Second
 	auditTimeout    = 10 * time.Second
 	pruneEvery      = 10 * time.Minute
@@ -61,6 +64,8 @@ type Engine struct {
 	store    store
 	recorder *audit.Recorder
 	broker   *keybearer.Broker
+	tools    *workers.Toolbox
+	gateway  *gateway.Door
 	egress   func(keybearer.Origin) *http.Client
 	listener net.Listener
 	server   *http.Server
@@ -97,10 +102,15 @@ func Start(ctx context.Context, o Options) (_ *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.recorder = audit.New(audit.Config{Sink: e.store, Log: o.Log})
-	if e.broker, err = e.newBroker(cfg, e.keys, static); err != nil {
+	staticWorkers, err := fileWorkers(cfg, e.keys)
+	if err != nil {
 		return nil, err
 	}
+	e.recorder = audit.New(audit.Config{Sink: e.store, Log: o.Log})
+	if e.broker, err = e.newBroker(cfg, e.keys, static, staticWorkers); err != nil {
+		return nil, err
+	}
+	e.newTools(cfg, o.Version)
 	if err := e.firstStart(ctx, cfg, o.Announce, patient); err != nil {
 		return nil, err
 	}
@@ -153,7 +163,7 @@ func listen(ctx context.Context, host string, port int) (net.Listener, error) {
 	return l, nil
 }
 
-func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static []keybearer.Provider) (*keybearer.Broker, error) {
+func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static []keybearer.Provider, staticWorkers []keybearer.Worker) (*keybearer.Broker, error) {
 	operator, public := egress.Operator(), egress.Public(cfg.Security.AllowNetworks)
 	operator.Transport, public.Transport = fault.Transport(operator.Transport), fault.Transport(public.Transport)
 	if cfg.API.Development {
@@ -167,8 +177,8 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 	}
 	b := keybearer.Config{
 		Connections: e.store, Flows: e.store, Attempts: e.store, Providers: e.store, Keys: e.store,
-		Accounts: e.store, Sessions: e.store, Settings: e.store,
-		Sealer: sealer, Static: static, Catalog: catalog.Definition, Sites: atlassian.SiteRules{}, CheckScopes: doubtfulScopes,
+		Accounts: e.store, Sessions: e.store, Settings: e.store, Workers: e.store, ToolSecrets: e.store, Runs: e.store,
+		Sealer: sealer, Static: static, StaticWorkers: staticWorkers, Catalog: catalog.Definition, Sites: atlassian.SiteRules{}, CheckScopes: doubtfulScopes,
 		HTTP:      e.egress,
 		AllowHTTP: cfg.API.Development, AllowSkip: cfg.API.Development,
 		PublicURL:      e.public,
@@ -203,12 +213,15 @@ func (e *Engine) warn(cfg *config.Config) {
 // reverse proxies strip that path and others do not.
 func (e *Engine) handler(cfg *config.Config, version string) (http.Handler, error) {
 	door := httpapi.New(httpapi.Config{
-		Broker: e.broker, Health: e.store.Ping, MaxBody: cfg.API.MaxRequestBodySize, Version: version, Log: e.log,
+		Broker: e.broker, Tools: e.tools, Health: e.store.Ping, MaxBody: cfg.API.MaxRequestBodySize, Version: version, Log: e.log,
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", pages.New(pages.Config{Broker: e.broker, PublicURL: e.public, Log: e.log}))
 	mux.Handle("/v1/", door)
 	mux.Handle("/api/v1/oauth/confirm_user", door)
+	for _, path := range e.gateway.Paths() {
+		mux.Handle(path, e.gateway)
+	}
 	public, err := url.Parse(e.public)
 	if err != nil {
 		return nil, fmt.Errorf("the public URL: %w", err)
@@ -237,6 +250,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	work.Go(func() { e.prune(background) })
 	work.Go(func() { e.tendKeys(background) })
 	work.Go(func() { e.upkeep(background) })
+	work.Go(func() { e.runTools(background) })
 	if e.shared {
 		work.Go(func() { e.hear(background) })
 		work.Go(func() { e.clock.keep(background) })
@@ -253,6 +267,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	case failure = <-served:
 	}
 	e.broker.Drain()
+	e.gateway.Close() // its streams would hold the server up
 	err := within(stopping, requestsTimeout, e.server.Shutdown)
 	if err != nil { // some requests did not end in time
 		err = errors.Join(err, e.server.Close())
@@ -298,6 +313,12 @@ func (e *Engine) close(ctx context.Context) error {
 		if err := e.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if e.gateway != nil {
+		e.gateway.Close()
+	}
+	if e.tools != nil {
+		errs = append(errs, within(ctx, toolsTimeout, e.tools.Close))
 	}
 	if e.broker != nil {
 		errs = append(errs, within(ctx, brokerTimeout, e.broker.Close))

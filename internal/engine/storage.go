@@ -25,6 +25,9 @@ type store interface {
 	keybearer.AccountStore
 	keybearer.SessionStore
 	keybearer.SettingStore
+	keybearer.WorkerStore
+	keybearer.ToolSecretStore
+	keybearer.RunStore
 	keybearer.Leaser
 	keybearer.EventStore
 	audit.Sink

@@ -8,33 +8,15 @@ import (
 	"github.com/keybearer/keybearer/secret"
 )
 
-// The sizes of a page.
-const (
-	usualPage   = 25
-	largestPage = 100
-)
-
 func listConnections(c *call) (api.Page[api.Connection], error) {
 	q, err := c.query()
 	if err != nil {
 		return api.Page[api.Connection]{}, err
 	}
-	limit, given, err := whole(q, "limit")
+	limit, offset, err := pageOf(q)
 	if err != nil {
 		return api.Page[api.Connection]{}, err
 	}
-	offset, _, err := whole(q, "offset")
-	if err != nil {
-		return api.Page[api.Connection]{}, err
-	}
-	if limit < 0 || offset < 0 {
-		return api.Page[api.Connection]{}, keybearer.Errorf(keybearer.BadRequest, "limit and offset cannot be negative")
-	}
-	if !given || limit == 0 {
-		limit = usualPage
-	}
-	limit = min(limit, largestPage)
-
 	// Python and Go send brackets, JavaScript an underscore, the oldest document has a dot.
 	page, total, err := c.view.Connections(c.ctx(), keybearer.ConnectionFilter{
 		Provider: keybearer.ProviderID(first(q, "provider_id", "provider[id]", "provider.id")),

@@ -10,11 +10,14 @@ import (
 	"time"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/internal/workers"
 )
 
 // Config is what the door needs. The zero value of each optional field means what its comment says.
 type Config struct {
 	Broker *keybearer.Broker
+	// Tools are those of all workers; nil means that there are none here.
+	Tools *workers.Toolbox
 	// Health says what keeps the engine from serving; nil means nothing ever does.
 	Health func(context.Context) error
 	// MaxBody bounds request bodies, in bytes; 0 means 4 MiB.

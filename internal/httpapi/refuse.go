@@ -28,7 +28,12 @@ func (c *call) refused(err error) answer {
 		c.Log.WarnContext(c.ctx(), "unavailable", "request_id", c.requestID(), "route", c.req.Pattern, "error", err)
 	}
 	if kind != keybearer.Internal {
-		return c.refusal(kind.HTTPStatus(), !kind.Retryable(), retryAfter(err), api.Error{Name: string(kind), Message: err.Error()})
+		body := api.Error{Name: string(kind), Message: err.Error()}
+		if missing, ok := errors.AsType[*keybearer.AuthorizationRequired](err); ok {
+			a := authorization(missing.Authorization)
+			body.Authorization = &a
+		}
+		return c.refusal(kind.HTTPStatus(), !kind.Retryable(), retryAfter(err), body)
 	}
 	c.Log.ErrorContext(c.ctx(), "internal error", "request_id", c.requestID(), "route", c.req.Pattern, "error", err)
 	return c.internal()

@@ -10,7 +10,9 @@ import (
 )
 
 // routes is the table of everything that the door answers.
-func routes() []route { return slices.Concat(mostRoutes(), siteRoutes(), proxyRoutes()) }
+func routes() []route {
+	return slices.Concat(mostRoutes(), siteRoutes(), proxyRoutes(), toolRoutes(), workerRoutes(), toolSecretRoutes())
+}
 
 func mostRoutes() []route {
 	return []route{

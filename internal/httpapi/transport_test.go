@@ -77,6 +77,15 @@ func TestAppKeyIsNoAdminKey(t *testing.T) {
 		{"GET", "/v1/admin/accounts"},
 		{"PUT", "/v1/admin/accounts/alice"},
 		{"DELETE", "/v1/admin/accounts/alice"},
+		{"GET", "/v1/workers"},
+		{"POST", "/v1/workers"},
+		{"GET", "/v1/workers/x"},
+		{"PATCH", "/v1/workers/x"},
+		{"DELETE", "/v1/workers/x"},
+		{"GET", "/v1/workers/x/authorize"},
+		{"GET", "/v1/admin/secrets"},
+		{"POST", "/v1/admin/secrets/HOOK"},
+		{"DELETE", "/v1/admin/secrets/sec_x"},
 		{"POST", "/v1/auth/validate_custom_verifier"},
 	} {
 		body := ""
@@ -99,7 +108,7 @@ func TestAliasUnderOrganisationAndProject(t *testing.T) {
 
 func TestUnknownPathsAndMethods(t *testing.T) {
 	l := newLab(t, options{})
-	for _, path := range []string{"/v1/_stainless_unknown_path", "/v1/", "/v1/tools", "/v1/auth/status/", "/elsewhere"} {
+	for _, path := range []string{"/v1/_stainless_unknown_path", "/v1/", "/v1/toolboxes", "/v1/auth/status/", "/elsewhere"} {
 		l.do("GET", path, "", "Authorization", "").want(404, "not_found")
 	}
 	r := l.read("PUT", "/v1/unknown", l.raw("PUT", "/v1/admin/auth_providers/hooli"))

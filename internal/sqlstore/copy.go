@@ -31,10 +31,13 @@ func copiedTables() []table {
 		{name: "providers"},
 		{name: "api_keys"},
 		{name: "accounts"},
+		{name: "workers"},
+		{name: "tool_secrets"},
 		{name: "connections"},
 		{name: "flows"},
 		{name: "attempts", passing: true},
 		{name: "sessions", passing: true},
+		{name: "scheduled_runs"},
 		{name: "events"},
 	}
 }

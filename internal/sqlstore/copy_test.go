@@ -51,6 +51,15 @@ func one(t *testing.T, db *sqlstore.DB) {
 	must(db.PutAttempt(ctx, keybearer.Attempt{StateHash: []byte("h"), Flow: "ac_0", Verifier: seal.Value("v"), Deadline: noon()}))
 	_, err = db.PutProvider(ctx, keybearer.Provider{Project: "default", ID: "hooli", ClientSecret: seal.Value("s")}, 0)
 	must(err)
+	_, err = db.PutWorker(ctx, keybearer.Worker{Project: "default", ID: "tools", Enabled: true, Secret: seal.Value("w")}, 0)
+	must(err)
+	_, err = db.PutToolSecret(ctx, keybearer.ToolSecret{Project: "default", ID: "sec_1", Key: "HOOK", Value: seal.Value("t")}, 0)
+	must(err)
+	for i, state := range []keybearer.RunState{keybearer.RunScheduled, keybearer.RunScheduled, keybearer.RunSuccess} {
+		at := noon().Add(time.Duration(i) * 1000 * time.Hour)
+		_, err = db.PutRun(ctx, keybearer.Run{Project: "default", ID: keybearer.RunID(fmt.Sprint("te_", i)), State: state, RunAt: at, DueAt: at, Content: seal.Value("r")}, 0)
+		must(err)
+	}
 	must(db.PutKey(ctx, keybearer.Key{Project: "default", ID: "key_1", Hash: []byte{0, 1, 255}}))
 	must(db.PutAccount(ctx, keybearer.Account{Project: "default", User: "alice", Admin: true}))
 	must(db.PutSession(ctx, keybearer.Session{Hash: []byte("s"), Expires: noon()}))
@@ -173,7 +182,7 @@ func TestBackupHoldsWhatMattersLater(t *testing.T) {
 		}
 		want := map[string]int64{
 			"connections": 2, "flows": 2, "providers": 1, "api_keys": 1, "accounts": 1, "settings": 1, "root_keys": 1, "data_keys": 1,
-			"events": 1,
+			"events": 1, "workers": 1, "tool_secrets": 1, "scheduled_runs": 3,
 		}
 		if diff := cmp.Diff(want, rows); diff != "" {
 			t.Error(diff)
@@ -428,6 +437,11 @@ func TestRestore(t *testing.T) {
 		for id, want := range map[keybearer.AuthorizationID]keybearer.FlowState{"ac_0": keybearer.FlowExpired, "ac_1": keybearer.FlowCompleted} {
 			if f, err := target.Flow(ctx, "default", id); err != nil || f.State != want {
 				t.Errorf("got flow %s in state %s, %v, want %s", id, f.State, err, want)
+			}
+		}
+		for id, want := range map[keybearer.RunID]keybearer.RunState{"te_0": keybearer.RunFailed, "te_1": keybearer.RunScheduled, "te_2": keybearer.RunSuccess} {
+			if r, err := target.Run(ctx, "default", id); err != nil || r.State != want || (len(r.Attempts) == 1) != (want == keybearer.RunFailed) {
+				t.Errorf("got run %s in state %s with %v, %v, want %s: what came due may have run since the backup", id, r.State, r.Attempts, err, want)
 			}
 		}
 		events, err := target.Events(ctx, sqlstore.EventFilter{Action: "storage.restore"})

@@ -18,19 +18,22 @@ type Retention struct {
 	Events time.Duration
 	// Dead: how long a connection is kept that only a new consent would bring back. Default 90 days.
 	Dead time.Duration
+	// Runs: how long a scheduled run can still be asked about after its end. Default 30 days.
+	Runs time.Duration
 }
 
 const (
 	defaultFlowRetention  = 24 * time.Hour
 	defaultEventRetention = 90 * 24 * time.Hour
 	defaultDeadRetention  = 90 * 24 * time.Hour
+	defaultRunRetention   = 30 * 24 * time.Hour
 	// pruneBatch is how many rows go at once, so that others may write in between.
 	pruneBatch = 500
 )
 
 // Pruned counts what a Prune removed.
 type Pruned struct {
-	Flows, Attempts, Sessions, Events, Connections, Leases int64
+	Flows, Attempts, Sessions, Events, Connections, Leases, Runs int64
 }
 
 const (
@@ -42,6 +45,8 @@ const (
 		SELECT hash FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
 	pruneEvents = `DELETE FROM events WHERE id IN (
 		SELECT id FROM events WHERE at < $1 ORDER BY at LIMIT $2)`
+	pruneRuns = `DELETE FROM scheduled_runs WHERE (project, id) IN (
+		SELECT project, id FROM scheduled_runs WHERE finished_at > 0 AND finished_at < $1 ORDER BY finished_at LIMIT $2)`
 	pruneLeases = `DELETE FROM leases WHERE until < $1 AND generation < $1 AND key IN (
 		SELECT key FROM leases WHERE generation < $1 ORDER BY generation LIMIT $2)`
 
@@ -56,8 +61,8 @@ const (
 		RETURNING project, id, user_id, provider, name`
 )
 
-// Prune removes flows that ended long ago, attempts and sessions that are over, old lines of the audit,
-// and connections that have been dead for long: each of these leaves a line in the audit. It works in
+// Prune removes flows and scheduled runs that ended long ago, attempts and sessions that are over, old lines of
+// the audit, and connections that have been dead for long: each of these leaves a line in the audit. It works in
 // small steps; on an error it says what it had removed by then.
 func (db *DB) Prune(ctx context.Context, now time.Time, keep Retention) (Pruned, error) {
 	if keep.Flows == 0 {
@@ -68,6 +73,9 @@ func (db *DB) Prune(ctx context.Context, now time.Time, keep Retention) (Pruned,
 	}
 	if keep.Dead == 0 {
 		keep.Dead = defaultDeadRetention
+	}
+	if keep.Runs == 0 {
+		keep.Runs = defaultRunRetention
 	}
 	var done Pruned
 	rows := func(text string, before time.Time) func() (int64, error) {
@@ -87,6 +95,7 @@ func (db *DB) Prune(ctx context.Context, now time.Time, keep Retention) (Pruned,
 		{&done.Connections, keep.Dead, connections(pruneDead)},
 		{&done.Connections, keep.Dead, connections(pruneEnded)},
 		{&done.Events, keep.Events, rows(pruneEvents, now.Add(-keep.Events))},
+		{&done.Runs, keep.Runs, rows(pruneRuns, now.Add(-keep.Runs))},
 		{&done.Leases, 0, rows(pruneLeases, now.Add(-leaseRetention))},
 	} {
 		for more := step.keep >= 0; more; {

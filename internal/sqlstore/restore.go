@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/keybearer/keybearer"
 )
@@ -19,6 +20,10 @@ const (
 	// Whoever was about to consent has done so since, or given up.
 	flowsEnd = `UPDATE flows SET state = 'expired', verification_id = '', sealed_grant = NULL, version = version + 1
 		WHERE state IN ('pending', 'exchanging', 'verifying')`
+
+	// What came due before the restore may have run since the backup, and would run a second time.
+	runsEnd = `UPDATE scheduled_runs SET state = 'failed', due_at = 0, finished_at = $1, updated_at = $1, attempts = $2, version = version + 1
+		WHERE state = 'running' OR state = 'scheduled' AND run_at <= $1`
 )
 
 // Restored says what a Restore has done.
@@ -30,7 +35,8 @@ type Restored struct {
 
 // Restore fills an empty database from a backup, all or nothing, in one transaction. Active connections
 // get an open entry of the journal of rotations, from the time of the backup: the Broker then presents
-// their refresh tokens with care, and once. Authorizations that were in progress are over.
+// their refresh tokens with care, and once. Authorizations that were in progress are over, and scheduled runs that
+// came due meanwhile are not run.
 //
 // Event is written into the audit with it. A database that is not empty is a Conflict.
 func (db *DB) Restore(ctx context.Context, backup *DB, m Manifest, event keybearer.Event) (Restored, error) {
@@ -43,6 +49,9 @@ func (db *DB) Restore(ctx context.Context, backup *DB, m Manifest, event keybear
 		if _, err = tx.ExecContext(ctx, flowsEnd); err != nil {
 			return err
 		}
+		if _, err = tx.ExecContext(ctx, runsEnd, micros(event.Time), object(restoredAttempts(event.Time))); err != nil {
+			return err
+		}
 		_, err = insertEvent(ctx, tx, event)
 		return err
 	})
@@ -50,6 +59,12 @@ func (db *DB) Restore(ctx context.Context, backup *DB, m Manifest, event keybear
 		return Restored{}, db.failure("restoring into "+db.name, err)
 	}
 	return done, nil
+}
+
+// restoredAttempts are those of a run of which is not known whether it has run since the backup.
+func restoredAttempts(now time.Time) []keybearer.RunAttempt {
+	return []keybearer.RunAttempt{{ID: "restore", StartedAt: now, FinishedAt: now, Problem: "the engine was restored from a backup; " +
+		"the tool may have run since that was made, and is not run a second time: schedule it again if it has not"}}
 }
 
 // fill copies everything into an empty database and reads it back, in one transaction. Before it is

@@ -148,10 +148,14 @@ func prune(t *testing.T, cfg sqlstore.Config) {
 	old.Time = now.Add(-91 * 24 * time.Hour)
 	must(db.WriteEvents(ctx, each(old, event(1))))
 	c := put(t, db, 1)
+	for i, days := range []int{-31, -29} {
+		_, err := db.PutRun(ctx, keybearer.Run{ID: keybearer.RunID(fmt.Sprint(i)), FinishedAt: now.Add(time.Duration(days) * 24 * time.Hour)}, 0)
+		must(err)
+	}
 
 	got, err := db.Prune(ctx, now, sqlstore.Retention{Events: -1})
 	must(err)
-	if want := (sqlstore.Pruned{Flows: 1, Attempts: 2, Sessions: 2}); got != want {
+	if want := (sqlstore.Pruned{Flows: 1, Attempts: 2, Sessions: 2, Runs: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	got, err = db.Prune(ctx, now, sqlstore.Retention{Flows: time.Hour})

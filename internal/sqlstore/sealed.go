@@ -21,6 +21,9 @@ const (
 	flowsSealed       = `SELECT ` + flowColumns + ` FROM flows WHERE sealed_grant IS NOT NULL`
 	attemptsSealed    = `SELECT ` + attemptColumns + ` FROM attempts WHERE sealed_verifier IS NOT NULL`
 	providersSealed   = `SELECT ` + providerColumns + ` FROM providers WHERE sealed_secret IS NOT NULL`
+	workersSealed     = `SELECT ` + workerColumns + ` FROM workers WHERE sealed_secret IS NOT NULL`
+	secretsSealed     = `SELECT ` + secretColumns + ` FROM tool_secrets WHERE sealed_value IS NOT NULL`
+	runsSealed        = `SELECT ` + runColumns + ` FROM scheduled_runs WHERE sealed_content IS NOT NULL`
 )
 
 // Sealed gives every sealed value that is bound to a row of the root package, one by one. An error
@@ -39,6 +42,15 @@ func (db *DB) Sealed(ctx context.Context) iter.Seq2[Sealed, error] {
 		}) && each(ctx, db, yield, attemptsSealed, func(row scanner) (Sealed, error) {
 			a, err := scanAttempt(row)
 			return Sealed{"attempts", fmt.Sprintf("of flow %s", a.Flow), a.Verifier, a.VerifierPlace()}, err
+		}) && each(ctx, db, yield, workersSealed, func(row scanner) (Sealed, error) {
+			w, err := scanWorker(row)
+			return Sealed{"workers", string(w.ID), w.Secret, w.SecretPlace()}, err
+		}) && each(ctx, db, yield, secretsSealed, func(row scanner) (Sealed, error) {
+			s, err := scanSecret(row)
+			return Sealed{"tool_secrets", s.Key, s.Value, s.ValuePlace()}, err
+		}) && each(ctx, db, yield, runsSealed, func(row scanner) (Sealed, error) {
+			r, err := scanRun(row)
+			return Sealed{"scheduled_runs", string(r.ID), r.Content, r.ContentPlace()}, err
 		})
 	}
 }

@@ -35,8 +35,8 @@ func TestManyMakeOrMigrateAFileAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keybearer.db")
 	openAtOnce(t, path)
 	db := raw(t, path) // back to the version before
-	for _, column := range []string{"run", "method", "host", "path", "status", "sent", "received"} {
-		do(t, db, "ALTER TABLE events DROP COLUMN "+column)
+	for _, table := range []string{"workers", "tool_secrets", "scheduled_runs"} {
+		do(t, db, "DROP TABLE "+table)
 	}
 	do(t, db, "DELETE FROM schema_version WHERE version_id = (SELECT max(version_id) FROM schema_version)")
 	openAtOnce(t, path)

@@ -2,33 +2,268 @@ package workers
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/api"
 )
 
-// Toolbox is all tools of all workers. It is safe for concurrent use.
-type Toolbox struct{}
+// Toolbox is all tools of all workers. It is safe for concurrent use. Close it after use.
+type Toolbox struct {
+	cfg     Config
+	shelves shelves
+	changes changes
+	woken   chan struct{}
+
+	// life ends at Close; what goes on in the background runs under it, and behind counts it.
+	life   context.Context
+	end    context.CancelFunc
+	mu     sync.Mutex
+	closed bool
+	behind sync.WaitGroup
+}
+
+// New makes a Toolbox. It calls nobody before it is asked something.
+func New(cfg Config) *Toolbox {
+	cfg.fill()
+	t := &Toolbox{cfg: cfg, woken: make(chan struct{}, 1)}
+	t.shelves = shelves{sources: map[keybearer.ProjectID][]*source{}, shelves: map[keybearer.ProjectID]*shelf{}}
+	t.life, t.end = context.WithCancel(context.Background())
+	return t
+}
+
+// begin runs fn in the background, unless the Toolbox is closed.
+func (t *Toolbox) begin(fn func(life context.Context)) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.behind.Go(func() { fn(t.life) })
+	return true
+}
+
+// Close ends all sessions with workers, and waits until ctx ends for what goes on in the background. The
+// Toolbox must not be used afterwards.
+func (t *Toolbox) Close(ctx context.Context) error {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.end()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var closing sync.WaitGroup
+		t.shelves.mu.Lock()
+		for _, sources := range t.shelves.sources {
+			for _, s := range sources {
+				if s.end != nil {
+					closing.Go(s.end.close)
+				}
+			}
+		}
+		t.shelves.mu.Unlock()
+		closing.Wait()
+		t.behind.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Forget drops what is known of workers' tools: the next question asks them again.
+func (t *Toolbox) Forget() {
+	t.shelves.mu.Lock()
+	defer t.shelves.mu.Unlock()
+	for _, sources := range t.shelves.sources {
+		for _, s := range sources {
+			s.forget()
+		}
+	}
+}
 
 // Tools lists the tools that the caller may use, by fully qualified name.
-func (t *Toolbox) Tools(context.Context, *keybearer.View, Filter) ([]*Tool, error) {
-	return nil, notYet()
+func (t *Toolbox) Tools(ctx context.Context, v *keybearer.View, f Filter) ([]*Tool, error) {
+	s, err := t.shelf(ctx, v.Caller().Project, t.cfg.ListFor)
+	if err != nil {
+		return nil, err
+	}
+	tools := s.latest
+	if f.AllVersions {
+		tools = s.all
+	}
+	tools, err = selected(tools, f)
+	if err != nil || len(v.Caller().Providers) == 0 {
+		return tools, err
+	}
+	return within(ctx, v, tools)
+}
+
+// within leaves out the tools that need a provider which the caller may not reach.
+func within(ctx context.Context, v *keybearer.View, tools []*Tool) ([]*Tool, error) {
+	type need struct{ id, provider string }
+	reached := map[need]bool{}
+	var out []*Tool
+	for _, t := range tools {
+		ask := t.authorization()
+		if ask == nil {
+			out = append(out, t)
+			continue
+		}
+		of := need{string(ask.ID), ask.ProviderID}
+		reaches, known := reached[of]
+		if !known {
+			standing, err := v.Standing(ctx, *ask)
+			if err != nil {
+				return nil, err
+			}
+			reaches = standing.Problem == ""
+			reached[of] = reaches
+		}
+		if reaches {
+			out = append(out, t)
+		}
+	}
+	return out, nil
 }
 
 // Tool finds one. Kinds: NotFound, BadRequest.
-func (t *Toolbox) Tool(_ context.Context, _ *keybearer.View, name, version string) (*Tool, error) {
-	return nil, notYet()
+func (t *Toolbox) Tool(ctx context.Context, v *keybearer.View, name, version string) (*Tool, error) {
+	e, err := t.find(ctx, v, name, version)
+	return e.tool, err
 }
 
-// Authorize starts the authorization that a tool needs, or gives the completed one.
-func (t *Toolbox) Authorize(context.Context, *keybearer.View, Call) (keybearer.Authorization, error) {
-	return keybearer.Authorization{}, notYet()
+func (t *Toolbox) find(ctx context.Context, v *keybearer.View, name, version string) (entry, error) {
+	s, err := t.shelf(ctx, v.Caller().Project, t.cfg.ListFor)
+	if err != nil {
+		return entry{}, err
+	}
+	return s.find(name, version)
 }
 
-// Execute runs a tool, or has it run at call.At. A tool that fails is no error: it is in the Execution. A user who has not
-// authorized what the tool needs is a *keybearer.AuthorizationRequired.
-func (t *Toolbox) Execute(context.Context, *keybearer.View, Call) (api.Execution, error) {
-	return api.Execution{}, notYet()
+// WorkerTools lists the tools of one worker. Kinds: NotFound, PermissionDenied, Unavailable.
+func (t *Toolbox) WorkerTools(ctx context.Context, v *keybearer.View, id keybearer.WorkerID) ([]*Tool, error) {
+	w, err := v.Worker(ctx, id)
+	if err != nil || !w.Enabled {
+		return nil, err
+	}
+	sources, err := t.sources(ctx, v.Caller().Project)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(sources, func(s *source) bool { return s.worker.ID == id })
+	if i < 0 {
+		return nil, nil
+	}
+	t.look(ctx, sources[i], t.cfg.ListFor)
+	tools, generation, err := sources[i].have()
+	if err != nil && generation == 0 {
+		return nil, keybearer.Errorf(keybearer.Unavailable, "the tools of worker %s cannot be listed: %w", id, err)
+	}
+	return slices.Clone(tools), nil
 }
 
-func notYet() error { return keybearer.Errorf(keybearer.NotImplemented, "tools are not there yet") }
+// Health asks a worker whether it is there. Kinds: NotFound, PermissionDenied.
+func (t *Toolbox) Health(ctx context.Context, v *keybearer.View, id keybearer.WorkerID) (api.WorkerHealth, error) {
+	w, err := v.Worker(ctx, id)
+	if err != nil {
+		return api.WorkerHealth{}, err
+	}
+	health := api.WorkerHealth{ID: string(id), Enabled: w.Enabled}
+	if _, err := t.try(ctx, w); err != nil {
+		health.Message = err.Error()
+		return health, nil
+	}
+	health.Healthy, health.Message = true, "the worker answers"
+	return health, nil
+}
+
+// Test tries a worker that is not registered.
+func (t *Toolbox) Test(ctx context.Context, v *keybearer.View, d keybearer.WorkerDraft) (api.WorkerTestResult, error) {
+	w, err := v.DraftWorker(d)
+	if err != nil {
+		return api.WorkerTestResult{}, err
+	}
+	info, err := t.try(ctx, w)
+	if err != nil {
+		return api.WorkerTestResult{Message: err.Error()}, nil
+	}
+	return api.WorkerTestResult{Success: true, Message: "the worker answers", ServerInfo: &info}, nil
+}
+
+// try asks a worker about its health by a connection of its own.
+func (t *Toolbox) try(ctx context.Context, w keybearer.Worker) (api.WorkerServerInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(w.Timeout, listLife))
+	defer cancel()
+	w.Retry = 0
+	end, err := t.endpoint(&w, func() {})
+	if err != nil {
+		return api.WorkerServerInfo{}, err
+	}
+	defer end.close()
+	return end.health(ctx)
+}
+
+// changes are those who want to hear that the list of tools has changed.
+type changes struct {
+	mu      sync.Mutex
+	hearers map[chan struct{}]struct{}
+}
+
+func (c *changes) tell() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for hearer := range c.hearers {
+		select {
+		case hearer <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (c *changes) any() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.hearers) > 0
+}
+
+// Changed gives a channel that gets a value after the list of tools has changed, and a function that ends that.
+// Several changes may be one value. While somebody listens, [Toolbox.Run] looks at the lists by itself.
+func (t *Toolbox) Changed() (<-chan struct{}, func()) {
+	hearer := make(chan struct{}, 1)
+	t.changes.mu.Lock()
+	defer t.changes.mu.Unlock()
+	if t.changes.hearers == nil {
+		t.changes.hearers = map[chan struct{}]struct{}{}
+	}
+	t.changes.hearers[hearer] = struct{}{}
+	return hearer, func() {
+		t.changes.mu.Lock()
+		defer t.changes.mu.Unlock()
+		delete(t.changes.hearers, hearer)
+	}
+}
+
+// wake makes Run look at the lists now.
+func (t *Toolbox) wake() {
+	select {
+	case t.woken <- struct{}{}:
+	default:
+	}
+}
+
+// endpoint makes the way to a worker. It calls nobody.
+func (t *Toolbox) endpoint(w *keybearer.Worker, changed func()) (endpoint, error) {
+	secrets, err := t.cfg.Broker.WorkerSecrets(w)
+	if err != nil {
+		return nil, err
+	}
+	if w.Type == keybearer.WorkerMCP {
+		return t.mcpEndpoint(w, secrets, changed), nil
+	}
+	return t.httpEndpoint(w, secrets), nil
+}

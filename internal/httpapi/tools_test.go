@@ -1,0 +1,214 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/internal/httpapi"
+	"github.com/keybearer/keybearer/internal/workers"
+	"github.com/keybearer/keybearer/internal/workertest"
+)
+
+const workerSecret = "canary-worker-secret"
+
+// tools gives the door a toolbox.
+func tools(t testing.TB) func(*httpapi.Config) {
+	return func(c *httpapi.Config) {
+		transport := &http.Transport{}
+		c.Tools = workers.New(workers.Config{
+			Broker: c.Broker, PublicURL: "https://keys.example.com", ListFor: time.Hour, Now: c.Now,
+			HTTP: func(keybearer.Origin) *http.Client { return &http.Client{Transport: transport} },
+		})
+		t.Cleanup(func() {
+			if err := c.Tools.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+			transport.CloseIdleConnections()
+		})
+	}
+}
+
+// employ registers a worker over the API.
+func (l *lab) employ() *workertest.Worker {
+	l.t.Helper()
+	w := workertest.Start(l.t, workerSecret)
+	l.do("POST", "/v1/workers", fmt.Sprintf(`{"id":"hooli-tools","enabled":true,"type":"http","http":{"uri":%q,"secret":%q,"timeout":5,"retry":0}}`, w.URL, workerSecret)).want(201, "")
+	return w
+}
+
+// authorizeTool has a user consent to what a tool needs.
+func (l *lab) authorizeTool(tool, user string) {
+	l.t.Helper()
+	id := l.do("POST", "/v1/tools/authorize", fmt.Sprintf(`{"tool_name":%q,"user_id":%q}`, tool, user)).want(200, "").str("id")
+	l.do("POST", "/v1/auth/confirm_user", `{"flow_id":"`+l.consent(id)+`","user_id":"`+user+`"}`).want(200, "")
+}
+
+// tryTools goes through the routes about tools, workers and secrets.
+func (l *lab) tryTools() {
+	l.t.Helper()
+	l.do("GET", "/v1/workers", "").want(200, "")
+	l.do("GET", "/v1/workers?limit=x", "").want(400, "bad_request")
+	w := l.employ()
+	l.do("POST", "/v1/workers", "{}").want(400, "bad_request")
+	l.do("POST", "/v1/workers/test", fmt.Sprintf(`{"type":"http","http":{"uri":%q,"secret":%q}}`, w.URL, workerSecret)).want(200, "")
+	l.do("POST", "/v1/workers/test", `{"type":"gopher"}`).want(400, "bad_request")
+	l.do("GET", "/v1/workers/hooli-tools", "").want(200, "")
+	l.do("GET", "/v1/workers/nobody", "").want(404, "not_found")
+	l.do("PATCH", "/v1/workers/hooli-tools", `{"http":{"timeout":6}}`).want(200, "")
+	l.do("PATCH", "/v1/workers/hooli-tools", `{"mcp":{}}`).want(400, "bad_request")
+	for _, part := range []string{"health", "tools"} {
+		l.do("GET", "/v1/workers/hooli-tools/"+part, "").want(200, "")
+		l.do("GET", "/v1/workers/nobody/"+part, "").want(404, "not_found")
+	}
+	l.do("GET", "/v1/workers/hooli-tools/authorize", "").want(501, "not_implemented")
+
+	l.do("GET", "/v1/tools", "").want(200, "")
+	l.do("GET", "/v1/tools?include_all_versions=perhaps", "").want(400, "bad_request")
+	l.do("GET", "/v1/tools/Hooli.Echo", "").want(200, "")
+	l.do("GET", "/v1/tools/Hooli.None", "").want(404, "not_found")
+	l.do("GET", "/v1/formatted_tools?format=anthropic", "").want(200, "")
+	l.do("GET", "/v1/formatted_tools?format=pascal", "").want(400, "bad_request")
+	l.do("GET", "/v1/formatted_tools/Hooli_Echo", "").want(200, "")
+	l.do("GET", "/v1/formatted_tools/Hooli_None", "").want(404, "not_found")
+	l.do("POST", "/v1/tools/authorize", `{"tool_name":"Hooli.ListProjects","user_id":"dora"}`).want(200, "")
+	l.do("POST", "/v1/tools/authorize", `{"tool_name":"Hooli.None","user_id":"dora"}`).want(404, "not_found")
+	l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.Echo","user_id":"dora","input":{"text":"hello"}}`).want(200, "")
+	l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.ListProjects","user_id":"dora"}`).want(403, "permission_denied")
+	l.do("POST", "/v1/tools/requirements", `{"tool_names":["Hooli.ListProjects","Hooli.Notify"],"user_id":"dora","authorize":true}`).want(200, "")
+	l.do("POST", "/v1/tools/requirements", `{"tool_names":["Hooli.None"]}`).want(404, "not_found")
+	id := l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.Echo","user_id":"dora","run_at":"2027-01-31T15:04:05"}`).want(200, "").str("id")
+	l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.Echo","user_id":"dora","run_at":"soon"}`).want(400, "bad_request")
+	l.do("GET", "/v1/scheduled_tools", "").want(200, "")
+	l.do("GET", "/v1/scheduled_tools?offset=-1", "").want(400, "bad_request")
+	l.do("GET", "/v1/scheduled_tools/"+id, "").want(200, "")
+	l.do("GET", "/v1/scheduled_tools/te_none", "").want(404, "not_found")
+
+	secretID := l.do("POST", "/v1/admin/secrets/HOOK", `{"value":"canary-tool-secret","description":"the team's"}`).want(200, "").str("id")
+	l.do("POST", "/v1/admin/secrets/HOOK", `{}`).want(400, "bad_request")
+	l.do("GET", "/v1/admin/secrets", "").want(200, "")
+	l.do("GET", "/v1/admin/secrets", "", "Authorization", appKey).want(403, "permission_denied")
+	l.do("DELETE", "/v1/admin/secrets/"+secretID, "").want(204, "")
+	l.do("DELETE", "/v1/admin/secrets/"+secretID, "").want(404, "not_found")
+	l.do("DELETE", "/v1/workers/hooli-tools", "").want(204, "")
+	l.do("DELETE", "/v1/workers/hooli-tools", "").want(404, "not_found")
+}
+
+func TestToolsAreListedAsThePublishedClientsReadThem(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	l.employ()
+	page := l.do("GET", "/v1/tools?toolkit=hooli&limit=2&offset=1&include_format=openai,anthropic&user_id=alice", "").want(200, "")
+	if got := fmt.Sprint(page.at("limit"), page.at("offset"), page.at("page_count"), page.at("total_count")); got != "2 1 2 8" {
+		t.Errorf("got limit, offset, page_count and total_count %s, want 2 1 2 8", got)
+	}
+	if name, full := page.str("items", 0, "qualified_name"), page.str("items", 0, "fully_qualified_name"); name != "Hooli.Create" || full != "Hooli.Create@1.0.0" {
+		t.Errorf("got %s and %s", name, full)
+	}
+	if got := page.str("items", 0, "formatted_schema", "openai", "function", "name"); got != "Hooli_Create" {
+		t.Errorf("got the name %q in OpenAI's form", got)
+	}
+	if got := page.str("items", 0, "formatted_schema", "anthropic", "input_schema", "type"); got != "object" {
+		t.Errorf("got an input schema of type %q in Anthropic's form", got)
+	}
+	if got := page.str("items", 0, "requirements", "authorization", "token_status"); got != "not_started" {
+		t.Errorf("got token_status %q of a user who has no connection", got)
+	}
+	l.authorizeTool("Hooli.Create", "alice")
+	one := l.do("GET", "/v1/tools/hooli_create?user_id=alice", "").want(200, "")
+	if one.str("requirements", "authorization", "token_status") != "completed" || one.at("requirements", "met") != true {
+		t.Errorf("got %v of a user who has consented", one.at("requirements"))
+	}
+	filter := url.QueryEscape(`{"read_only":true}`)
+	if got := l.do("GET", "/v1/tools?filter="+filter, "").want(200, "").at("total_count"); fmt.Sprint(got) != "2" {
+		t.Errorf("got %v tools that only read, want 2", got)
+	}
+}
+
+func TestToolOfAUserWhoHasNotConsentedGivesTheLink(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	w := l.employ()
+	refused := l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli_ListProjects","user_id":"alice","input":{}}`).want(403, "permission_denied")
+	if !strings.HasPrefix(refused.str("message"), "authorization required") || refused.str("authorization", "url") == "" {
+		t.Errorf("got %s, want the link", refused.text)
+	}
+	asked := l.do("POST", "/v1/tools/authorize", `{"tool_name":"Hooli_ListProjects","user_id":"alice"}`).want(200, "")
+	if asked.str("id") != refused.str("authorization", "id") {
+		t.Errorf("asking again began another authorization: %s and %s", asked.str("id"), refused.str("authorization", "id"))
+	}
+	if n := len(w.History()); n != 0 {
+		t.Errorf("the worker was called %d times", n)
+	}
+}
+
+// A client that repeats a request, since the answer was lost, does not run the tool twice.
+func TestRepeatedExecutionRunsOnce(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	w := l.employ()
+	first := l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.Echo","user_id":"alice"}`, "Idempotency-Key", "stainless-node-retry-1").want(200, "")
+	again := l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.Echo","user_id":"alice"}`, "Idempotency-Key", "stainless-node-retry-1").want(200, "")
+	if first.text != again.text || len(w.History()) != 1 {
+		t.Errorf("the tool ran %d times, and the answers are the same: %v", len(w.History()), first.text == again.text)
+	}
+}
+
+func TestFailureOfAToolIsAnAnswer200(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	l.employ()
+	done := l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.Notify","user_id":"alice"}`).want(200, "")
+	if done.at("success") != false || done.str("output", "error", "kind") != "TOOL_REQUIREMENTS_NOT_MET" || done.str("status") != "failed" {
+		t.Errorf("got %s", done.text)
+	}
+}
+
+func TestSecretsOfWorkersAreNeverShown(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	l.employ()
+	l.do("POST", "/v1/workers", `{"id":"notes","type":"mcp","mcp":{"uri":"https://notes.example.com/mcp","timeout":5,"retry":0,
+		"headers":{"Authorization":"Bearer ${secret:NOTES}"},"secrets":{"NOTES":"canary-notes-token"}}}`).want(201, "")
+	list := l.do("GET", "/v1/workers", "").want(200, "")
+	if strings.Contains(list.text, "canary") {
+		t.Errorf("the list shows a secret: %s", list.text)
+	}
+	if list.at("items", 0, "http", "secret", "exists") != true || list.at("items", 1, "mcp", "secrets", "NOTES", "exists") != true {
+		t.Errorf("got %s, want it to say that there are secrets", list.text)
+	}
+}
+
+func TestEngineWithoutToolsSaysSo(t *testing.T) {
+	l := newLab(t, options{})
+	for _, path := range []string{"/v1/tools", "/v1/tools/Hooli.Echo", "/v1/formatted_tools", "/v1/formatted_tools/Hooli.Echo", "/v1/scheduled_tools", "/v1/scheduled_tools/te_x", "/v1/workers/x/health", "/v1/workers/x/tools"} {
+		l.do("GET", path, "").want(501, "not_implemented")
+	}
+	for _, path := range []string{"/v1/tools/authorize", "/v1/tools/execute", "/v1/tools/requirements", "/v1/workers/test"} {
+		l.do("POST", path, "{}").want(501, "not_implemented")
+	}
+}
+
+func TestResultsOfToolsComeThroughAsTheyAre(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	l.employ()
+	l.authorizeTool("Hooli.ListProjects", "alice")
+	done := l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.ListProjects","user_id":"alice","input":{"text":"<&> é 1e400"}}`).want(200, "")
+	var out struct {
+		Output struct {
+			Value struct {
+				Inputs  map[string]string
+				Context struct {
+					UserID string `json:"user_id"`
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(done.text), &out); err != nil {
+		t.Fatal(err)
+	}
+	if out.Output.Value.Inputs["text"] != "<&> é 1e400" || out.Output.Value.Context.UserID != "alice" {
+		t.Errorf("got %+v", out)
+	}
+}
