@@ -1,5 +1,3 @@
-//go:build keybearertool
-
 package atlassiantools
 
 import (
