@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -29,6 +30,7 @@ func TestMain(m *testing.M) {
 //	healthy URL         waits until the engine there calls itself healthy
 //	answers URL         waits until a GET there is answered with 200
 //	get URL [KEY]       prints the body of a GET, and fails if its status is no success
+//	post URL KEY JSON   prints the body of a POST, and fails if its status is no success
 //	secretof FILE NAME  puts the API key that a first start printed into FILE into the variable NAME
 //	idof FILE KEY NAME  puts the id of the first API key of that name, as listed in FILE, into the variable NAME
 //	mode FILE BITS      checks a file's permissions
@@ -54,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"healthy":  healthyCommand,
 			"answers":  answersCommand,
 			"get":      fetchCommand,
+			"post":     postCommand,
 			"secretof": secretofCommand,
 			"idof":     idofCommand,
 			"mode":     modeCommand,
@@ -116,11 +119,25 @@ func fetchCommand(ts *testscript.TestScript, neg bool, args []string) {
 	res, err := http.DefaultClient.Do(req)
 	ts.Check(err)
 	defer func() { _ = res.Body.Close() }()
-	body := make([]byte, 64<<10)
-	n, _ := res.Body.Read(body)
-	_, _ = ts.Stdout().Write(body[:n])
+	body, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	_, _ = ts.Stdout().Write(body)
 	if (res.StatusCode < 300) == neg {
 		ts.Fatalf("GET %s: %s", args[0], res.Status)
+	}
+}
+
+func postCommand(ts *testscript.TestScript, neg bool, args []string) {
+	req, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(args[2]))
+	ts.Check(err)
+	req.Header.Set("Authorization", args[1])
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer func() { _ = res.Body.Close() }()
+	body, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	_, _ = ts.Stdout().Write(body)
+	if (res.StatusCode < 300) == neg {
+		ts.Fatalf("POST %s: %s: %s", args[0], res.Status, body)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/keybearer/keybearer/providertest"
 )
@@ -22,39 +21,12 @@ func (s *Server) wikiUser(v *visit) *providertest.Answer {
 	})
 }
 
-// wikiSearch is version 1's: numbers for pages, links relative to _links.base.
-func (s *Server) wikiSearch(v *visit) *providertest.Answer {
-	if v.Get("cql") == "" {
-		return wikiError1(http.StatusBadRequest, "Missing required parameter: cql")
-	}
-	results := []map[string]any{}
-	for _, p := range s.wikis[v.site.ID].pages {
-		results = append(results, map[string]any{
-			"title": p.Title, "excerpt": "", "url": "/spaces/" + wikiSpaceKey + "/pages/" + p.ID, "entityType": "content",
-			"breadcrumbs": []any{}, "iconCssClass": "aui-icon content-type-page", "lastModified": s.Now().UTC().Format(time.RFC3339),
-			"content": map[string]any{"id": p.ID, "type": "page", "status": "current", "title": p.Title},
-		})
-	}
-	start, _ := strconv.Atoi(v.Get("start")) // what is no number is the start
-	start = min(max(start, 0), len(results))
-	limit := pageSize(v.Call)
-	end := min(start+limit, len(results))
-	links := map[string]string{"base": v.site.URL + "/wiki", "context": "/wiki", "self": v.base + "/wiki/rest/api/search"}
-	if end < len(results) {
-		links["next"] = "/rest/api/search?start=" + strconv.Itoa(end) + "&limit=" + strconv.Itoa(limit) + "&cql=" + url.QueryEscape(v.Get("cql"))
-	}
-	return providertest.JSON(http.StatusOK, map[string]any{
-		"results": results[start:end], "start": start, "limit": limit, "size": end - start, "totalSize": len(results), "_links": links,
-		"cqlQuery": v.Get("cql"), "searchDuration": 7,
-	})
-}
-
 func (s *Server) listSpaces(v *visit) *providertest.Answer {
 	all := []map[string]any{}
-	for n, space := range [][2]string{{wikiSpaceKey, "Tea house"}, {"STAFF", "Staff"}} {
+	for _, space := range wikiSpaces() {
 		all = append(all, map[string]any{
-			"id": strconv.Itoa(65537 + n), "key": space[0], "name": space[1], "type": "global", "status": "current",
-			"homepageId": "98310", "_links": map[string]string{"webui": "/spaces/" + space[0]},
+			"id": space.ID, "key": space.Key, "name": space.Name, "type": "global", "status": "current",
+			"homepageId": "98310", "_links": map[string]string{"webui": "/spaces/" + space.Key},
 		})
 	}
 	if keys := v.Params["keys"]; len(keys) > 0 {
@@ -108,14 +80,15 @@ func pageSize(c *providertest.Call) int {
 // json is the page as version 2 shows it: the body only in a format that was
 // asked for.
 func (p wikiPage) json(v *visit) map[string]any {
-	body := map[string]any{}
-	if v.Request.URL.Query().Get("body-format") == "storage" {
-		body["storage"] = map[string]string{"representation": "storage", "value": p.Body}
+	var parent any
+	if p.Parent != "" {
+		parent = p.Parent
 	}
 	return map[string]any{
-		"id": p.ID, "status": "current", "title": p.Title, "spaceId": wikiSpaceID, "parentType": nil, "parentId": nil,
-		"authorId": v.who.account.ID, "version": map[string]any{"number": p.Version, "minorEdit": false}, "body": body,
-		"_links": map[string]string{"webui": "/spaces/" + wikiSpaceKey + "/pages/" + p.ID, "base": v.site.URL + "/wiki"},
+		"id": p.ID, "status": "current", "title": p.Title, "spaceId": p.Space, "parentType": "page", "parentId": parent,
+		"authorId": v.who.account.ID, "body": p.body(v.Request.URL.Query().Get("body-format")),
+		"version": map[string]any{"number": p.Version, "minorEdit": false, "message": "", "createdAt": p.Changed.UTC().Format("2006-01-02T15:04:05.000Z")},
+		"_links":  map[string]string{"webui": "/spaces/" + p.space().Key + "/pages/" + p.ID, "base": v.site.URL + "/wiki"},
 	}
 }
 
@@ -129,10 +102,12 @@ func (s *Server) readPage(v *visit) *providertest.Answer {
 
 // pageDraft is what a client sends to create or change a page.
 type pageDraft struct {
-	SpaceID string `json:"spaceId"`
-	Title   string `json:"title"`
-	Body    struct {
-		Value string `json:"value"`
+	SpaceID  string `json:"spaceId"`
+	ParentID string `json:"parentId"`
+	Title    string `json:"title"`
+	Body     struct {
+		Representation string `json:"representation"`
+		Value          string `json:"value"`
 	} `json:"body"`
 	Version struct {
 		Number int `json:"number"`
@@ -140,20 +115,42 @@ type pageDraft struct {
 }
 
 func (s *Server) createPage(v *visit) *providertest.Answer {
-	sent := pageDraft{SpaceID: v.Get("spaceId"), Title: v.Get("title")}
+	sent := pageDraft{SpaceID: v.Get("spaceId"), ParentID: v.Get("parentId"), Title: v.Get("title")}
+	w := s.wikis[v.site.ID]
 	switch err := json.Unmarshal([]byte(v.Get("body")), &sent.Body); {
 	case err != nil && v.Get("body") != "", sent.Title == "":
 		return wikiError2(http.StatusBadRequest, "INVALID_REQUEST_PARAMETER", "A title is required, and the body has a representation and a value.")
-	case sent.SpaceID != wikiSpaceID:
+	case !slices.ContainsFunc(wikiSpaces(), func(space wikiSpace) bool { return space.ID == sent.SpaceID }):
 		return wikiError2(http.StatusNotFound, "NOT_FOUND", "There is no space with this id.")
+	case sent.ParentID != "" && w.find(sent.ParentID) == nil:
+		return wikiError2(http.StatusNotFound, "NOT_FOUND", "There is no parent with this id.")
 	}
-	return providertest.JSON(http.StatusOK, s.wikis[v.site.ID].add(sent.Title, sent.Body.Value).json(v))
+	made := wikiPage{Title: sent.Title, Space: sent.SpaceID, Parent: sent.ParentID, Changed: s.Now()}
+	if answer := made.take(w, sent); answer != nil {
+		return answer
+	}
+	return providertest.JSON(http.StatusOK, w.add(made).json(v))
+}
+
+// take takes title and body of a draft, or says what is wrong with them.
+func (p *wikiPage) take(w *wiki, sent pageDraft) *providertest.Answer {
+	changed := *p
+	changed.Title = sent.Title
+	if w.taken(changed) {
+		return wikiError2(http.StatusBadRequest, "INVALID_REQUEST_PARAMETER", "A page with this title already exists: A page already exists with the same TITLE in this space")
+	}
+	if !changed.write(sent.Body.Representation, sent.Body.Value) {
+		return wikiError2(http.StatusBadRequest, "INVALID_REQUEST_PARAMETER", "Invalid body for the representation 'atlas_doc_format'.")
+	}
+	*p = changed
+	return nil
 }
 
 // changePage wants the number of the version that it makes: another one means
 // that somebody else was faster.
 func (s *Server) changePage(v *visit) *providertest.Answer {
-	p := s.wikis[v.site.ID].find(v.Request.PathValue("id"))
+	w := s.wikis[v.site.ID]
+	p := w.find(v.Request.PathValue("id"))
 	if p == nil {
 		return wikiError2(http.StatusNotFound, "NOT_FOUND", "Not Found")
 	}
@@ -164,7 +161,10 @@ func (s *Server) changePage(v *visit) *providertest.Answer {
 	if sent.Version.Number != p.Version+1 {
 		return wikiError2(http.StatusConflict, "CONFLICT", "Version must be incremented when updating a page. Current version: "+strconv.Itoa(p.Version))
 	}
-	p.Title, p.Body, p.Version = sent.Title, sent.Body.Value, sent.Version.Number
+	if answer := p.take(w, sent); answer != nil {
+		return answer
+	}
+	p.Version, p.Changed = sent.Version.Number, s.Now()
 	return providertest.JSON(http.StatusOK, p.json(v))
 }
 

@@ -19,7 +19,7 @@ func (s *Server) issueOf(v *visit) (*issue, *providertest.Answer) {
 }
 
 func (s *Server) createIssue(v *visit) *providertest.Answer {
-	return s.desks[v.site.ID].create(v.Call, v.api(), v.rich())
+	return s.desks[v.site.ID].create(v.Call, v.api(), v.rich(), s.person(v, v.who.account), s.Now())
 }
 
 func (s *Server) readIssue(v *visit) *providertest.Answer {
@@ -27,7 +27,11 @@ func (s *Server) readIssue(v *visit) *providertest.Answer {
 	if answer != nil {
 		return answer
 	}
-	return providertest.JSON(http.StatusOK, i.json(v.api(), v.rich()))
+	all := i.json(v.api(), v.rich())
+	if v.Get("fields") != "" {
+		all = selected(all, v)
+	}
+	return providertest.JSON(http.StatusOK, all)
 }
 
 func (s *Server) changeIssue(v *visit) *providertest.Answer {
@@ -56,6 +60,7 @@ func (s *Server) moveIssue(v *visit) *providertest.Answer {
 	if answer != nil {
 		return answer
 	}
+	i.Updated = s.Now()
 	return i.move(v.Get("transition"))
 }
 
@@ -65,8 +70,11 @@ func (s *Server) listComments(v *visit) *providertest.Answer {
 		return answer
 	}
 	all := []map[string]any{}
-	for n, text := range i.Comments {
-		all = append(all, s.comment(v, *i, n, text))
+	for _, c := range i.Comments {
+		all = append(all, c.json(v, *i))
+	}
+	if v.Get("orderBy") == "-created" {
+		slices.Reverse(all)
 	}
 	return providertest.JSON(http.StatusOK, paged(v.Call, "comments", all))
 }
@@ -77,21 +85,25 @@ func (s *Server) addComment(v *visit) *providertest.Answer {
 		return answer
 	}
 	text, ok := readText(v.Get("body"), v.rich())
-	if !ok || text == "" {
+	if !ok || text.Plain == "" {
 		return fieldError("comment", "Comment body is not valid!")
+	}
+	made := comment{ID: 20000, Text: text, By: s.person(v, v.who.account), At: s.Now()}
+	if n := len(i.Comments); n > 0 {
+		made.ID = i.Comments[n-1].ID + 1
 	}
 	if len(i.Comments) == maxComments {
 		i.Comments = slices.Delete(i.Comments, 0, 1)
 	}
-	i.Comments = append(i.Comments, text)
-	return providertest.JSON(http.StatusCreated, s.comment(v, *i, len(i.Comments)-1, text))
+	i.Comments = append(i.Comments, made)
+	return providertest.JSON(http.StatusCreated, made.json(v, *i))
 }
 
-func (s *Server) comment(v *visit, i issue, n int, text string) map[string]any {
-	id := strconv.Itoa(20000 + n)
+// json is the comment as the API shows it.
+func (c comment) json(v *visit, i issue) map[string]any {
+	id := strconv.Itoa(c.ID)
 	return map[string]any{
-		"id": id, "self": v.api() + "/issue/" + i.ID + "/comment/" + id, "body": writtenText(text, v.rich()),
-		"author": s.person(v, v.who.account), "updateAuthor": s.person(v, v.who.account), "jsdPublic": true,
-		"created": jiraTime(s.Now()), "updated": jiraTime(s.Now()),
+		"id": id, "self": v.api() + "/issue/" + i.ID + "/comment/" + id, "body": c.Text.written(v.rich()),
+		"author": c.By, "updateAuthor": c.By, "jsdPublic": true, "created": jiraTime(c.At), "updated": jiraTime(c.At),
 	}
 }

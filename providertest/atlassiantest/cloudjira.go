@@ -1,6 +1,7 @@
 package atlassiantest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -85,6 +86,9 @@ func (s *Server) searchIssues(v *visit) *providertest.Answer {
 	if where, _, _ := strings.Cut(" "+strings.ToLower(jql), " order by "); strings.TrimSpace(where) == "" {
 		return jiraError(http.StatusBadRequest, "Unbounded JQL queries are not allowed here. Please add a search restriction to your query.")
 	}
+	if !regexp.MustCompile(`(?i)[=~<>]|\b(?:in|is|was)\b`).MatchString(jql) {
+		return jiraError(http.StatusBadRequest, "Error in the JQL Query: Expecting operator but got the end of the query. The valid operators are '=', '!=', '<', '>', '<=', '>=', '~', '!~', 'IN', 'NOT IN', 'IS' and 'IS NOT'.")
+	}
 	start, err := pageStart(v.Get("nextPageToken"))
 	if err != nil {
 		return jiraError(http.StatusBadRequest, "The provided nextPageToken is invalid.")
@@ -144,19 +148,23 @@ func selected(i map[string]any, v *visit) map[string]any {
 	return i
 }
 
-// matching understands of JQL the projects and keys that it names.
+// matching understands of JQL the projects, keys and statuses that it names, and
+// words that are to be in the summary or the description.
 func (d *desk) matching(jql string, anonymous bool) []issue {
-	restrict := regexp.MustCompile(`(?i)\b(project|key|issuekey)\s*(?:=|in)\s*\(?([^)&|]*?)\)?(?:\s+(?:and|or|order)\b|$)`)
+	restrict := regexp.MustCompile(`(?i)\b(project|key|issuekey|status)\s*(?:=|in)\s*\(?([^)&|]*?)\)?(?:\s+(?:and|or|order)\b|$)`)
+	words := regexp.MustCompile(`(?i)\b(?:text|summary|description)\s*~\s*"([^"]*)"`)
 	var found []issue
 	for _, i := range d.issues {
 		fits := !anonymous || i.Project == publicProject
 		for _, m := range restrict.FindAllStringSubmatch(jql, -1) {
-			values := strings.FieldsFunc(strings.ToUpper(m[2]), func(r rune) bool { return strings.ContainsRune(`,"' `, r) })
-			is := i.Key
-			if strings.EqualFold(m[1], "project") {
-				is = i.Project
-			}
-			fits = fits && slices.Contains(values, is)
+			is := map[string]string{"project": i.Project, "status": i.Status}[strings.ToLower(m[1])]
+			is = cmp.Or(is, i.Key)
+			fits = fits && slices.ContainsFunc(strings.Split(m[2], ","), func(value string) bool {
+				return strings.EqualFold(strings.Trim(value, `"' `), is)
+			})
+		}
+		for _, m := range words.FindAllStringSubmatch(jql, -1) {
+			fits = fits && strings.Contains(strings.ToLower(i.Summary+"\n"+i.Description.Plain), strings.ToLower(m[1]))
 		}
 		if fits {
 			found = append(found, i)

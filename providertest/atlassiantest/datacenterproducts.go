@@ -69,7 +69,7 @@ func (s *DataCenter) getIssue(c *providertest.Call, who visitor) *providertest.A
 }
 
 func (s *DataCenter) createIssue(c *providertest.Call, _ visitor) *providertest.Answer {
-	return s.desk.create(c, s.base(c)+"/rest/api/2", false)
+	return s.desk.create(c, s.base(c)+"/rest/api/2", false, nil, s.Now())
 }
 
 func (s *DataCenter) putIssue(c *providertest.Call, _ visitor) *providertest.Answer {

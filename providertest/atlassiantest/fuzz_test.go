@@ -21,6 +21,8 @@ func FuzzGateway(f *testing.F) {
 	f.Add("GET", "/ex/jira/"+teahouse+"/rest/api/3/search/jql", `jql=project in ("TEA", GARDEN) order by key&nextPageToken=ZnJvbToy&fields=*all`, "")
 	f.Add("GET", "/ex/confluence/"+teahouse+"/wiki/api/v2/pages", "limit=1&cursor=ZnJvbToy", "")
 	f.Add("PUT", "/ex/confluence/"+teahouse+"/wiki/api/v2/pages/98310", "", `{"title":"x","version":{"number":2}}`)
+	f.Add("PUT", "/ex/confluence/"+teahouse+"/wiki/api/v2/pages/98311", "body-format=atlas_doc_format", `{"title":"x","version":{"number":2},"body":{"representation":"atlas_doc_format","value":"{\"type\":\"doc\"}"}}`)
+	f.Add("GET", "/ex/confluence/"+teahouse+"/wiki/rest/api/search", `cql=space in (TEA,"STAFF") and text ~ "come İn"`, "")
 	f.Add("GET", "/site/sandbox-teahouse/rest/api/3/serverInfo", "", "")
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {
 		if !strings.HasPrefix(path, "/ex/") && !strings.HasPrefix(path, "/site/") {

@@ -1,22 +1,33 @@
 package atlassiantest
 
 import (
+	"cmp"
 	"net/http"
+	"time"
 
 	"github.com/keybearer/keybearer/providertest"
 )
 
-// create makes an issue of what a POST sends.
-func (d *desk) create(c *providertest.Call, api string, rich bool) *providertest.Answer {
+// create makes an issue of what a POST sends, by somebody at a time.
+func (d *desk) create(c *providertest.Call, api string, rich bool, by map[string]any, at time.Time) *providertest.Answer {
 	sent, err := readDraft(c.Request, c.Get("fields"))
 	if err != nil {
 		return jiraError(http.StatusBadRequest, "The body is not an issue.")
 	}
-	if wrong := sent.check(true, rich); len(wrong) > 0 {
+	wrong := sent.check(true, rich)
+	if _, found := d.find(sent.Fields.Parent.Key); !found && sent.Fields.Parent.Key != "" {
+		wrong["parent"] = "Could not find issue by id or key."
+	}
+	if len(wrong) > 0 {
 		return fieldErrors(wrong)
 	}
 	made := d.add(sent.project(), sent.Fields.Summary)
 	made.Description, _ = sent.text(rich)
+	made.Type, made.Parent, made.Reporter, made.Created, made.Updated = sent.kind(), sent.Fields.Parent.Key, by, at, at
+	made.Priority = cmp.Or(sent.Fields.Priority.Name, made.Priority)
+	if sent.Fields.Labels != nil {
+		made.Labels = sent.Fields.Labels
+	}
 	return providertest.JSON(http.StatusCreated, map[string]string{"id": made.ID, "key": made.Key, "self": api + "/issue/" + made.ID})
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/keybearer/keybearer/providertest"
 )
@@ -17,10 +18,29 @@ import (
 type issue struct {
 	ID, Key, Project, Summary string
 
-	Description string
-	Status      string // of [statuses]
-	Comments    []string
+	Description      richText
+	Status           string // of [statuses]
+	Comments         []comment
+	Type, Priority   string // of [issueTypes] and [priorities]
+	Labels           []string
+	Parent           string // the key of another issue, or ""
+	Reporter         map[string]any
+	Created, Updated time.Time
 }
+
+// comment is one of an issue's.
+type comment struct {
+	ID   int
+	Text richText
+	By   map[string]any
+	At   time.Time
+}
+
+// issueTypes are those of every project, the usual one first.
+func issueTypes() []string { return []string{"Task", "Bug", "Story", "Epic", "Sub-task"} }
+
+// priorities are those of every issue, from the highest; the usual one is Medium.
+func priorities() []string { return []string{"Highest", "High", "Medium", "Low", "Lowest"} }
 
 // maxComments bounds those of one issue; the oldest go first.
 const maxComments = 100
@@ -55,13 +75,19 @@ func (d *desk) add(project, summary string) *issue {
 			n = ordinal(i.Key) + 1
 		}
 	}
-	made := issue{ID: strconv.Itoa(10000 + d.born), Key: fmt.Sprintf("%s-%d", project, n), Project: project, Summary: summary, Status: statuses()[0]}
+	made := issue{
+		ID: strconv.Itoa(10000 + d.born), Key: fmt.Sprintf("%s-%d", project, n), Project: project, Summary: summary, Status: statuses()[0],
+		Type: issueTypes()[0], Priority: "Medium", Labels: []string{}, Created: opening(), Updated: opening(),
+	}
 	if len(d.issues) == maxIssues {
 		d.issues = slices.Delete(d.issues, 0, 1)
 	}
 	d.issues = append(d.issues, made)
 	return &d.issues[len(d.issues)-1]
 }
+
+// opening is when the issues were made that are there from the start.
+func opening() time.Time { return time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC) }
 
 // ordinal is the number in an issue's key.
 func ordinal(key string) int {
@@ -81,14 +107,21 @@ func (d *desk) find(name string) (*issue, bool) {
 
 // json is the issue as the API shows it, below the API's base URL.
 func (i issue) json(api string, rich bool) map[string]any {
+	kind, priority := strconv.Itoa(10001+slices.Index(issueTypes(), i.Type)), strconv.Itoa(1+slices.Index(priorities(), i.Priority))
+	var parent any
+	if i.Parent != "" {
+		parent = map[string]any{"key": i.Parent, "self": api + "/issue/" + i.Parent}
+	}
 	return map[string]any{
 		"id": i.ID, "key": i.Key, "self": api + "/issue/" + i.ID, "expand": "renderedFields,names,schema,transitions",
 		"fields": map[string]any{
-			"summary": i.Summary, "description": writtenText(i.Description, rich), "labels": []string{},
+			"summary": i.Summary, "description": i.Description.written(rich), "labels": i.Labels, "parent": parent,
 			"project":   map[string]any{"id": projectID(i.Project), "key": i.Project, "self": api + "/project/" + projectID(i.Project)},
-			"issuetype": map[string]any{"id": "10001", "name": "Task", "subtask": false, "self": api + "/issuetype/10001"},
-			"status":    statusOf(i.Status, api),
-			"comment":   map[string]any{"total": len(i.Comments)},
+			"issuetype": map[string]any{"id": kind, "name": i.Type, "subtask": i.Type == "Sub-task", "self": api + "/issuetype/" + kind},
+			"priority":  map[string]any{"id": priority, "name": i.Priority, "self": api + "/priority/" + priority},
+			"reporter":  i.Reporter, "assignee": nil, "created": jiraTime(i.Created), "updated": jiraTime(i.Updated),
+			"status":  statusOf(i.Status, api),
+			"comment": map[string]any{"total": len(i.Comments)},
 		},
 	}
 }
@@ -164,17 +197,28 @@ type draft struct {
 			Key string `json:"key"`
 			ID  string `json:"id"`
 		} `json:"project"`
+		IssueType struct {
+			Name string `json:"name"`
+			ID   string `json:"id"`
+		} `json:"issuetype"`
+		Priority struct {
+			Name string `json:"name"`
+		} `json:"priority"`
+		Parent struct {
+			Key string `json:"key"`
+		} `json:"parent"`
+		Labels []string `json:"labels"`
 	} `json:"fields"`
 }
 
 // text is the description as it is kept, where there is one.
-func (d draft) text(rich bool) (text string, ok bool) {
+func (d draft) text(rich bool) (text richText, ok bool) {
 	sent := string(d.Fields.Description)
 	if sent == "" || sent == "null" {
-		return "", true
+		return richText{}, true
 	}
 	if !rich {
-		return text, json.Unmarshal(d.Fields.Description, &text) == nil
+		return text, json.Unmarshal(d.Fields.Description, &text.Plain) == nil
 	}
 	return readText(sent, rich)
 }
@@ -193,6 +237,15 @@ func (d draft) check(creating, rich bool) map[string]string {
 	if p := d.project(); creating && p == "" {
 		wrong["project"] = "valid project is required"
 	}
+	if d.kind() == "" {
+		wrong["issuetype"] = "Specify a valid issue type"
+	}
+	if p := d.Fields.Priority.Name; p != "" && !slices.Contains(priorities(), p) {
+		wrong["priority"] = "The priority selected is invalid."
+	}
+	if slices.ContainsFunc(d.Fields.Labels, func(label string) bool { return strings.Contains(label, " ") }) {
+		wrong["labels"] = "The label can't contain spaces."
+	}
 	return wrong
 }
 
@@ -202,6 +255,22 @@ func (d draft) project() string {
 		if d.Fields.Project.Key == key || d.Fields.Project.ID == projectID(key) {
 			return key
 		}
+	}
+	return ""
+}
+
+// kind is the type that it names, or "" for one that is none. The real Jira
+// wants it named; here a draft without one is a task.
+func (d draft) kind() string {
+	all := issueTypes()
+	sent := d.Fields.IssueType
+	for n, name := range all {
+		if sent.Name == name || sent.ID == strconv.Itoa(10001+n) {
+			return name
+		}
+	}
+	if sent.Name == "" && sent.ID == "" {
+		return all[0]
 	}
 	return ""
 }
