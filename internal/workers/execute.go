@@ -212,7 +212,14 @@ func (x *execution) askForMore(ctx context.Context, result *api.InvocationResult
 		x.toolbox.cfg.Log.Warn("a worker wants its users to open what is no web address", "worker", x.source.worker.ID, "tool", x.tool.Definition.FullyQualifiedName)
 		more.AuthorizationURL = ""
 	}
-	if more.AuthorizationURL != "" || ask == nil {
+	if more.AuthorizationURL != "" {
+		return
+	}
+	if ask == nil { // nobody knows where
+		result.Output.RequiresAuthorization = nil
+		if result.Output.Error == nil {
+			result.Output.Error = &api.ToolError{Kind: api.ToolRequirementsNotMet, Message: "the tool asks for an authorization, and does not say where"}
+		}
 		return
 	}
 	ask.User, ask.NextURI = x.call.User, x.call.NextURI

@@ -243,6 +243,8 @@ func (e *mcpEndpoint) invoke(ctx context.Context, tool *Tool, in api.Invocation,
 		switch {
 		case err == nil:
 			return e.result(result)
+		case wantsPage(err):
+			return wanted(err), nil
 		case sent || ctx.Err() != nil:
 			return api.InvocationResult{}, e.trouble(ctx, err, sent)
 		case !again(ctx, try, e.worker.Retry):
@@ -272,8 +274,6 @@ func (e *mcpEndpoint) call(ctx context.Context, params *mcp.CallToolParams) (res
 func (e *mcpEndpoint) trouble(ctx context.Context, err error, sent bool) error {
 	wire, answered := errors.AsType[*jsonrpc.Error](err)
 	switch {
-	case answered && wire.Code == mcp.CodeURLElicitationRequired:
-		return &trouble{kind: api.ToolRequirementsNotMet, message: "the MCP server wants its user to open a page first: " + cleaned(wire.Message), detail: linksIn(wire.Data), cause: err}
 	case answered && wire.Code == jsonrpc.CodeInvalidParams:
 		return &trouble{kind: api.ToolBadInput, message: cleaned(wire.Message), stale: true, cause: err}
 	case answered && wire.Code == jsonrpc.CodeMethodNotFound:
@@ -289,21 +289,35 @@ func (e *mcpEndpoint) trouble(ctx context.Context, err error, sent bool) error {
 	return t
 }
 
-// linksIn are the addresses that a server wants somebody to open.
-func linksIn(data json.RawMessage) string {
+// wantsPage reports whether a server wants its user to open a page before the tool can run.
+func wantsPage(err error) bool {
+	wire, answered := errors.AsType[*jsonrpc.Error](err)
+	return answered && wire.Code == mcp.CodeURLElicitationRequired
+}
+
+// wanted says so in the words of the worker protocol: it is an authorization that the worker has begun itself.
+func wanted(err error) api.InvocationResult {
+	out := api.InvocationOutput{
+		Error:                 &api.ToolError{Kind: api.ToolRequirementsNotMet, Message: "the MCP server wants its user to open a page first"},
+		RequiresAuthorization: &api.WorkerAuthorizationRequest{},
+	}
 	var wants struct {
 		Elicitations []struct {
-			URL string `json:"url"`
+			ID      string `json:"elicitationId"`
+			URL     string `json:"url"`
+			Message string `json:"message"`
 		} `json:"elicitations"`
 	}
-	if json.Unmarshal(data, &wants) != nil {
-		return ""
+	wire, _ := errors.AsType[*jsonrpc.Error](err)
+	if json.Unmarshal(wire.Data, &wants) != nil || len(wants.Elicitations) == 0 {
+		return api.InvocationResult{Output: api.InvocationOutput{Error: out.Error}}
 	}
-	var links []string
-	for _, one := range wants.Elicitations {
-		links = append(links, cleaned(one.URL))
+	first := wants.Elicitations[0]
+	out.RequiresAuthorization.AuthorizationURL, out.RequiresAuthorization.AuthorizationID = first.URL, cleaned(first.ID)
+	if first.Message != "" {
+		out.Error.Message += ": " + cleaned(first.Message)
 	}
-	return strings.Join(links, " ")
+	return api.InvocationResult{Output: out}
 }
 
 // result says in our words what an MCP server answered: structured content as the value, else the text, else the
