@@ -22,8 +22,11 @@ type Standing struct {
 // Standing looks how it stands, and starts nothing. Kinds: BadRequest, PermissionDenied.
 func (v *View) Standing(ctx context.Context, r AuthorizeRequest) (Standing, error) {
 	if r.User != "" {
-		if err := v.b.check(&r); err != nil {
+		if err := CheckUserID(r.User); err != nil {
 			return Standing{}, err
+		}
+		if err := v.b.check(&r); err != nil { // of what a tool declares: one bad tool must not spoil a list
+			return Standing{Problem: err.Error()}, nil
 		}
 	}
 	p, err := v.resolve(ctx, r)

@@ -2,18 +2,15 @@ package workers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/keybearer/keybearer"
@@ -126,13 +123,6 @@ func (e *mcpEndpoint) close() {
 	e.watching.Wait()
 }
 
-// heard passes progress on to the call that it is about.
-func (e *mcpEndpoint) heard(_ context.Context, r *mcp.ProgressNotificationClientRequest) {
-	if call, ok := e.progress.Load(fmt.Sprint(r.Params.ProgressToken)); ok {
-		call.(progressFunc)(r.Params.Progress, r.Params.Total, cleaned(r.Params.Message))
-	}
-}
-
 func (e *mcpEndpoint) health(ctx context.Context) (api.WorkerServerInfo, error) {
 	session, err := e.connected(ctx)
 	if err != nil {
@@ -150,223 +140,4 @@ func (e *mcpEndpoint) away(err error) *trouble {
 		kind: api.ToolNetworkUnreachable, message: fmt.Sprintf("MCP server %s cannot be reached: see that it runs, and that its address and headers are right", e.worker.ID),
 		detail: cleaned(err.Error()), unsent: true, cause: err,
 	}
-}
-
-func (e *mcpEndpoint) list(ctx context.Context) ([]*Tool, []string, error) {
-	for try := 0; ; try++ {
-		tools, complaints, err := e.listOnce(ctx)
-		if err == nil || !again(ctx, try, e.worker.Retry) {
-			return tools, complaints, err
-		}
-	}
-}
-
-func (e *mcpEndpoint) listOnce(ctx context.Context) (tools []*Tool, complaints []string, err error) {
-	session, err := e.connected(ctx)
-	if err != nil {
-		return nil, nil, e.away(err)
-	}
-	version := ""
-	if about := session.InitializeResult(); about != nil && about.ServerInfo != nil && toolVersionPattern.MatchString(about.ServerInfo.Version) {
-		version = about.ServerInfo.Version
-	}
-	seen := map[string]bool{}
-	for declared, err := range session.Tools(ctx, nil) {
-		if err != nil {
-			e.drop(session)
-			return nil, nil, e.away(err)
-		}
-		if len(tools) >= maxTools {
-			return nil, nil, fmt.Errorf("there are more than %d tools in the list", maxTools)
-		}
-		tool, err := e.tool(declared, version)
-		switch {
-		case err != nil:
-			complaints = append(complaints, err.Error())
-		case seen[dotted(tool.Definition.Name)]:
-			complaints = append(complaints, fmt.Sprintf("there are two tools %q", tool.Definition.Name))
-		default:
-			seen[dotted(tool.Definition.Name)] = true
-			tools = append(tools, tool)
-		}
-	}
-	return tools, shortened(complaints), nil
-}
-
-// tool says in our words what an MCP server says of a tool.
-func (e *mcpEndpoint) tool(m *mcp.Tool, version string) (*Tool, error) {
-	name := strings.Map(func(r rune) rune {
-		if r == '.' || r == '/' || r == ' ' || r == ':' {
-			return '_'
-		}
-		return r
-	}, m.Name)
-	schema, err := json.Marshal(m.InputSchema)
-	switch {
-	case !toolNamePattern.MatchString(name):
-		return nil, fmt.Errorf("%q is no name that a tool can have here", cleaned(m.Name))
-	case len(m.Description) > maxDescription:
-		return nil, fmt.Errorf("%q has a description of %d bytes: %d are allowed", name, len(m.Description), maxDescription)
-	case err != nil || m.InputSchema == nil:
-		schema = json.RawMessage(`{"type":"object"}`)
-	}
-	tool := &Tool{wire: m.Name, InputSchema: schema, Definition: api.Tool{
-		Name: name, Description: m.Description, Toolkit: api.Toolkit{Name: e.toolkit, Version: version},
-		Input: api.ToolInput{Parameters: parametersOf(schema)}, Worker: string(e.worker.ID),
-	}}
-	if m.OutputSchema != nil {
-		if out, err := json.Marshal(m.OutputSchema); err == nil {
-			tool.OutputSchema = out
-			value := valueOf(out, 0)
-			tool.Definition.Output = &api.ToolOutput{AvailableModes: []string{"value", "error"}, ValueSchema: &value}
-		}
-	}
-	if a := m.Annotations; a != nil {
-		tool.Definition.Metadata = &api.ToolMetadata{Behavior: &api.ToolBehavior{
-			ReadOnly: &a.ReadOnlyHint, Destructive: a.DestructiveHint, Idempotent: &a.IdempotentHint, OpenWorld: a.OpenWorldHint,
-		}}
-	}
-	return tool.finish(), nil
-}
-
-func (e *mcpEndpoint) invoke(ctx context.Context, tool *Tool, in api.Invocation, progress progressFunc) (api.InvocationResult, error) {
-	params := &mcp.CallToolParams{Name: tool.wire, Arguments: in.Inputs}
-	if progress != nil {
-		token := fmt.Sprintf("%s-%d", e.toolkit, e.tokens.Add(1))
-		params.SetProgressToken(token)
-		hearing := &hearer{to: progress}
-		e.progress.Store(token, progressFunc(hearing.hear))
-		defer func() { e.progress.Delete(token); hearing.end() }()
-	}
-	for try := 0; ; try++ {
-		result, sent, err := e.call(ctx, params)
-		switch {
-		case err == nil:
-			return e.result(result)
-		case sent || ctx.Err() != nil:
-			return api.InvocationResult{}, e.trouble(ctx, err, sent)
-		case !again(ctx, try, e.worker.Retry):
-			return api.InvocationResult{}, e.away(err)
-		}
-	}
-}
-
-// call calls once. Sent is whether the call can have reached the server.
-func (e *mcpEndpoint) call(ctx context.Context, params *mcp.CallToolParams) (result *mcp.CallToolResult, sent bool, err error) {
-	session, err := e.connected(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	result, err = session.CallTool(ctx, params)
-	if err == nil {
-		return result, true, nil
-	}
-	if _, answered := errors.AsType[*jsonrpc.Error](err); !answered && ctx.Err() == nil {
-		e.drop(session)
-		_ = session.Close()
-	}
-	// A server that does not know the session has not looked at the call.
-	return nil, !errors.Is(err, errUnsent) && !errors.Is(err, mcp.ErrSessionMissing), err
-}
-
-func (e *mcpEndpoint) trouble(ctx context.Context, err error, sent bool) error {
-	wire, answered := errors.AsType[*jsonrpc.Error](err)
-	switch {
-	case answered && wire.Code == mcp.CodeURLElicitationRequired:
-		return &trouble{kind: api.ToolRequirementsNotMet, message: "the MCP server wants its user to open a page first: " + cleaned(wire.Message), detail: linksIn(wire.Data), cause: err}
-	case answered && wire.Code == jsonrpc.CodeInvalidParams:
-		return &trouble{kind: api.ToolBadInput, message: cleaned(wire.Message), stale: true, cause: err}
-	case answered && wire.Code == jsonrpc.CodeMethodNotFound:
-		return &trouble{kind: api.ToolFatal, message: cleaned(wire.Message), stale: true, unsent: true, cause: err}
-	case answered:
-		return &trouble{kind: api.ToolFatal, message: cleaned(wire.Message), cause: err}
-	}
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	t := troubleOf(string(e.worker.ID), err)
-	t.unsent = !sent
-	return t
-}
-
-// linksIn are the addresses that a server wants somebody to open.
-func linksIn(data json.RawMessage) string {
-	var wants struct {
-		Elicitations []struct {
-			URL string `json:"url"`
-		} `json:"elicitations"`
-	}
-	if json.Unmarshal(data, &wants) != nil {
-		return ""
-	}
-	var links []string
-	for _, one := range wants.Elicitations {
-		links = append(links, cleaned(one.URL))
-	}
-	return strings.Join(links, " ")
-}
-
-// result says in our words what an MCP server answered: structured content as the value, else the text, else the
-// content as it is.
-func (e *mcpEndpoint) result(m *mcp.CallToolResult) (api.InvocationResult, error) {
-	content, err := json.Marshal(m.Content)
-	if err != nil {
-		return api.InvocationResult{}, &trouble{kind: api.ToolBadOutput, message: "the content of the answer cannot be read", cause: err}
-	}
-	text, whole := textOf(m.Content)
-	if m.IsError {
-		if text == "" {
-			text = "the tool failed, and does not say why"
-		}
-		return api.InvocationResult{Output: api.InvocationOutput{Error: &api.ToolError{Kind: api.ToolFatal, Message: text}}}, nil
-	}
-	value := json.RawMessage(content)
-	switch {
-	case m.StructuredContent != nil:
-		if value, err = json.Marshal(m.StructuredContent); err != nil {
-			return api.InvocationResult{}, &trouble{kind: api.ToolBadOutput, message: "the structured content of the answer cannot be read", cause: err}
-		}
-	case whole:
-		if value, err = json.Marshal(text); err != nil {
-			return api.InvocationResult{}, &trouble{kind: api.ToolBadOutput, message: "the text of the answer cannot be read", cause: err}
-		}
-	}
-	if int64(len(value)) > e.maxAnswer {
-		return api.InvocationResult{}, &trouble{kind: api.ToolBadOutput, message: fmt.Sprintf("the tool's answer has more than %d bytes, which is too much: ask it for less", e.maxAnswer)}
-	}
-	return api.InvocationResult{Success: true, Output: api.InvocationOutput{Value: value}}, nil
-}
-
-// textOf joins the texts of a content, and says whether there is nothing else in it.
-func textOf(content []mcp.Content) (text string, whole bool) {
-	var parts []string
-	whole = true
-	for _, c := range content {
-		if t, ok := c.(*mcp.TextContent); ok {
-			parts = append(parts, t.Text)
-		} else {
-			whole = false
-		}
-	}
-	return strings.Join(parts, "\n"), whole
-}
-
-// hearer passes progress on until its call has ended, one at a time.
-type hearer struct {
-	mu sync.Mutex
-	to progressFunc
-}
-
-func (h *hearer) hear(done, total float64, message string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.to != nil {
-		h.to(done, total, message)
-	}
-}
-
-func (h *hearer) end() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.to = nil
 }

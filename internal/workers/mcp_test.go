@@ -96,6 +96,9 @@ func newServer(h *history) *mcp.Server {
 	plain("environment", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return text(os.Environ()...), nil
 	})
+	plain("ask", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return nil, mcp.URLElicitationRequiredError([]*mcp.ElicitParams{{Mode: "url", URL: "https://sums.example.com/consent", ElicitationID: "e1", Message: "Sign in."}})
+	})
 	plain("die", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		os.Exit(3)
 		return nil, nil
@@ -169,7 +172,7 @@ func TestMCPServerIsAWorker(t *testing.T) {
 	l := open(t, options{})
 	s := startMCP(t)
 	l.addMCP(s.url, nil)
-	want := []string{"SumTools.add@2.1.0", "SumTools.count@2.1.0", "SumTools.die@2.1.0", "SumTools.environment@2.1.0", "SumTools.fail@2.1.0", "SumTools.picture@2.1.0", "SumTools.say_hello@2.1.0", "SumTools.slow@2.1.0"}
+	want := []string{"SumTools.add@2.1.0", "SumTools.ask@2.1.0", "SumTools.count@2.1.0", "SumTools.die@2.1.0", "SumTools.environment@2.1.0", "SumTools.fail@2.1.0", "SumTools.picture@2.1.0", "SumTools.say_hello@2.1.0", "SumTools.slow@2.1.0"}
 	if diff := cmp.Diff(want, l.names(workers.Filter{Toolkit: "SumTools"})); diff != "" {
 		t.Fatal(diff)
 	}
@@ -196,6 +199,11 @@ func TestMCPServerIsAWorker(t *testing.T) {
 		}
 	}
 	wantError(t, l.call("SumTools.fail", nil), api.ToolFatal, "it does not add up")
+	asks := l.call("SumTools.ask", nil)
+	wantError(t, asks, api.ToolRequirementsNotMet, "open a page first", "Sign in.")
+	if a := asks.Output.Authorization; a == nil || a.URL != "https://sums.example.com/consent" || a.Status != api.Pending {
+		t.Errorf("got %+v, want the server's own link", a)
+	}
 	if got := must(l.box.Health(t.Context(), l.admin, "sum-tools"))(t); !got.Healthy {
 		t.Errorf("got %+v, want it well", got)
 	}

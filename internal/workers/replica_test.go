@@ -3,6 +3,7 @@ package workers_test
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/keybearer/keybearer/internal/workers"
 	"github.com/keybearer/keybearer/seal"
 	"github.com/keybearer/keybearer/secret"
+	"github.com/keybearer/keybearer/storetest"
 )
 
 func TestReplicasOfAFileRunAToolOnce(t *testing.T) {
@@ -23,6 +25,28 @@ func TestReplicasOfAFileRunAToolOnce(t *testing.T) {
 func TestPostgresReplicasRunAToolOnce(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	replicasRunOnce(t, sqlstore.Config{Postgres: secret.New(postgrestest.Database(t))})
+}
+
+// Nothing that tools are given or give lies in the open.
+func TestStoredToolsAreNotInTheOpen(t *testing.T) {
+	dir := t.TempDir()
+	ring := must(seal.NewKeyring(seal.Key{ID: "k1", Default: true, Secret: secret.New("a root key for tests")}))(t)
+	db := must(sqlstore.Open(t.Context(), sqlstore.Config{Path: filepath.Join(dir, "keybearer.db")}))(t)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	l := open(t, options{broker: func(c *keybearer.Config) { c.Sealer, c.Workers, c.ToolSecrets, c.Runs = ring, db, db, db }})
+	const hook, given = "canary: the address of the hook", "canary: what alice wrote"
+	must(l.admin.PutToolSecret(t.Context(), "HOOK", secret.New(hook), "where it goes"))(t)
+	at := l.clock.Now()
+	done := must(l.box.Execute(t.Context(), l.app, workers.Call{Tool: "Hooli.Notify", User: alice, At: at, Input: inputs(t, map[string]any{"text": given})}))(t)
+	l.box.RunDue(t.Context())
+	if d := l.detail(done.ID); d.ExecutionStatus != "success" || !strings.Contains(string(d.Attempts[0].Output.Value), given) {
+		t.Fatalf("got %+v, want it run", d)
+	}
+	storetest.NoPlaintext(t, dir, workerSecret, hook, given)
 }
 
 // replicasRunOnce has four replicas look for what is due, over and over, and wants each tool run once.

@@ -10,6 +10,7 @@ import (
 	"github.com/keybearer/keybearer"
 	"github.com/keybearer/keybearer/api"
 	"github.com/keybearer/keybearer/internal/workers"
+	"github.com/keybearer/keybearer/internal/workertest"
 	"github.com/keybearer/keybearer/secret"
 )
 
@@ -285,5 +286,40 @@ func TestStoredToolsAreSealedAnewWithTheRest(t *testing.T) {
 	}
 	if total != 4 { // the provider's secret, the worker's, the tool's, and the run
 		t.Errorf("got %v, want 4 values", counts)
+	}
+}
+
+// The row of a run may be written while its tool runs: it is sealed anew, or another replica, which has not heard of this
+// one for a minute, takes it for left behind. How it ended is stored all the same.
+func TestEndOfARunIsKeptWhoeverWroteMeanwhile(t *testing.T) {
+	for name, meanwhile := range map[string]func(*keybearer.Run){
+		"sealed anew": func(*keybearer.Run) {},
+		"taken for left behind": func(r *keybearer.Run) {
+			r.State, r.DueAt, r.FinishedAt = keybearer.RunFailed, time.Time{}, r.StartedAt
+			r.Last().FinishedAt, r.Last().Problem = r.StartedAt, "it may have run or not"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			memory := keybearer.NewMemory()
+			l := open(t, options{broker: func(c *keybearer.Config) { c.Runs = memory }})
+			tool := workertest.Hooli()[0]
+			l.worker.Offer(tool.Tool, func(ctx context.Context, in api.Invocation) api.InvocationOutput {
+				r, err := memory.Run(ctx, keybearer.DefaultProject, keybearer.RunID(in.ExecutionID))
+				if err == nil {
+					meanwhile(&r)
+					_, err = memory.PutRun(ctx, r, r.Version)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				return tool.Run(ctx, in)
+			})
+			id := l.scheduled(l.app, "Hooli.Echo")
+			l.clock.Advance(time.Hour)
+			l.box.RunDue(t.Context())
+			if d := l.detail(id); d.ExecutionStatus != "success" || !last(t, d).Success || last(t, d).SystemErrorMessage != "" || last(t, d).Output == nil {
+				t.Errorf("got %+v, want success", d)
+			}
+		})
 	}
 }

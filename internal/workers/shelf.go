@@ -1,7 +1,6 @@
 package workers
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -144,21 +143,19 @@ func (t *Toolbox) newShelf(of []made, lists [][]*Tool) *shelf {
 			next.named[key] = append(versions, entry{tool, of[i].source})
 		}
 	}
+	next.latest = make([]*Tool, 0, len(next.named))
 	for key, versions := range next.named {
 		slices.SortStableFunc(versions, func(a, b entry) int {
 			return compareVersions(b.tool.Definition.Toolkit.Version, a.tool.Definition.Toolkit.Version)
 		})
 		next.latest = append(next.latest, versions[0].tool)
-		for _, e := range versions {
-			next.all = append(next.all, e.tool)
-		}
 		next.joined[joined(key)] = append(next.joined[joined(key)], key)
 	}
-	for _, list := range [][]*Tool{next.all, next.latest} {
-		slices.SortFunc(list, func(a, b *Tool) int {
-			return cmp.Or(strings.Compare(a.Definition.QualifiedName, b.Definition.QualifiedName),
-				compareVersions(b.Definition.Toolkit.Version, a.Definition.Toolkit.Version))
-		})
+	slices.SortFunc(next.latest, func(a, b *Tool) int { return strings.Compare(a.Definition.QualifiedName, b.Definition.QualifiedName) })
+	for _, tool := range next.latest {
+		for _, e := range next.named[dotted(tool.Definition.QualifiedName)] {
+			next.all = append(next.all, e.tool)
+		}
 	}
 	return next
 }

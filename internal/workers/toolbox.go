@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/keybearer/keybearer"
-	"github.com/keybearer/keybearer/api"
 )
 
 // Toolbox is all tools of all workers. It is safe for concurrent use. Close it after use.
@@ -165,95 +164,6 @@ func (t *Toolbox) WorkerTools(ctx context.Context, v *keybearer.View, id keybear
 		return nil, keybearer.Errorf(keybearer.Unavailable, "the tools of worker %s cannot be listed: %w", id, err)
 	}
 	return slices.Clone(tools), nil
-}
-
-// Health asks a worker whether it is there. Kinds: NotFound, PermissionDenied.
-func (t *Toolbox) Health(ctx context.Context, v *keybearer.View, id keybearer.WorkerID) (api.WorkerHealth, error) {
-	w, err := v.Worker(ctx, id)
-	if err != nil {
-		return api.WorkerHealth{}, err
-	}
-	health := api.WorkerHealth{ID: string(id), Enabled: w.Enabled}
-	if _, err := t.try(ctx, w); err != nil {
-		health.Message = err.Error()
-		return health, nil
-	}
-	health.Healthy, health.Message = true, "the worker answers"
-	return health, nil
-}
-
-// Test tries a worker that is not registered.
-func (t *Toolbox) Test(ctx context.Context, v *keybearer.View, d keybearer.WorkerDraft) (api.WorkerTestResult, error) {
-	w, err := v.DraftWorker(d)
-	if err != nil {
-		return api.WorkerTestResult{}, err
-	}
-	info, err := t.try(ctx, w)
-	if err != nil {
-		return api.WorkerTestResult{Message: err.Error()}, nil
-	}
-	return api.WorkerTestResult{Success: true, Message: "the worker answers", ServerInfo: &info}, nil
-}
-
-// try asks a worker about its health by a connection of its own.
-func (t *Toolbox) try(ctx context.Context, w keybearer.Worker) (api.WorkerServerInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(w.Timeout, listLife))
-	defer cancel()
-	w.Retry = 0
-	end, err := t.endpoint(&w, func() {})
-	if err != nil {
-		return api.WorkerServerInfo{}, err
-	}
-	defer end.close()
-	return end.health(ctx)
-}
-
-// changes are those who want to hear that the list of tools has changed.
-type changes struct {
-	mu      sync.Mutex
-	hearers map[chan struct{}]struct{}
-}
-
-func (c *changes) tell() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for hearer := range c.hearers {
-		select {
-		case hearer <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (c *changes) any() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.hearers) > 0
-}
-
-// Changed gives a channel that gets a value after the list of tools has changed, and a function that ends that.
-// Several changes may be one value. While somebody listens, [Toolbox.Run] looks at the lists by itself.
-func (t *Toolbox) Changed() (<-chan struct{}, func()) {
-	hearer := make(chan struct{}, 1)
-	t.changes.mu.Lock()
-	defer t.changes.mu.Unlock()
-	if t.changes.hearers == nil {
-		t.changes.hearers = map[chan struct{}]struct{}{}
-	}
-	t.changes.hearers[hearer] = struct{}{}
-	return hearer, func() {
-		t.changes.mu.Lock()
-		defer t.changes.mu.Unlock()
-		delete(t.changes.hearers, hearer)
-	}
-}
-
-// wake makes Run look at the lists now.
-func (t *Toolbox) wake() {
-	select {
-	case t.woken <- struct{}{}:
-	default:
-	}
 }
 
 // endpoint makes the way to a worker. It calls nobody.
