@@ -121,6 +121,8 @@ auth:
         refresh_request: {endpoint: "${env:SANDBOX}/oauth/token"}
         user_info_request: {endpoint: "${env:SANDBOX}/me"}
         sites_request: {endpoint: "${env:SANDBOX}/oauth/token/accessible-resources"}
+security:
+  allow_networks: [127.0.0.0/8, "::1/128"] # workers with tools that one tries here
 `
 
 func lookup(vars map[string]string) func(string) (string, bool) {

@@ -89,7 +89,7 @@ func Public(allow []netip.Prefix) *http.Client {
 			return err
 		}
 		if err := guard.Safe(network, address, c); err != nil {
-			return fmt.Errorf("%s is not a public address, and a provider that was set over the API must have one; "+
+			return fmt.Errorf("%s is not a public address, and what was set over the API must have one; "+
 				"an operator can permit its network under security.allow_networks", address)
 		}
 		return nil
