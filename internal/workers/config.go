@@ -14,9 +14,8 @@ type Config struct {
 	Broker *keybearer.Broker
 	// Project is the tenant whose scheduled tools run; "" means the default one.
 	Project keybearer.ProjectID
-	// HTTP gives the client for calls to workers of an origin; nil means [http.DefaultClient]. It should keep idle
-	// connections for less time than workers do, who may end theirs after five seconds: of a call on a connection that
-	// ends in this moment nobody knows whether it arrived, and it is not repeated.
+	// HTTP gives the client for calls to workers of an origin; nil means [http.DefaultClient]. Its time limits for
+	// answers do not hold: each worker has its own.
 	HTTP func(keybearer.Origin) *http.Client
 	// Log takes what an operator should see; nil means nothing.
 	Log *slog.Logger

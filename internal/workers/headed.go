@@ -37,6 +37,13 @@ func (h *headed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
+// CloseIdleConnections is for the client's.
+func (h *headed) CloseIdleConnections() {
+	if next, ok := h.next.(interface{ CloseIdleConnections() }); ok {
+		next.CloseIdleConnections()
+	}
+}
+
 // errUnsent is a request of which nothing can have reached the server.
 var errUnsent = errors.New("there is no connection")
 

@@ -93,7 +93,7 @@ func (e *httpEndpoint) health(ctx context.Context) (api.WorkerServerInfo, error)
 	return api.WorkerServerInfo{Name: e.id}, nil
 }
 
-func (e *httpEndpoint) close() {} // connections are the client's, which others use, too
+func (e *httpEndpoint) close() { e.client.CloseIdleConnections() }
 
 func (e *httpEndpoint) invoke(ctx context.Context, _ *Tool, in api.Invocation, _ progressFunc) (api.InvocationResult, error) {
 	body, err := json.Marshal(in)
@@ -122,11 +122,7 @@ func (e *httpEndpoint) invoke(ctx context.Context, _ *Tool, in api.Invocation, _
 }
 
 func (t *Toolbox) httpEndpoint(w *keybearer.Worker, s keybearer.WorkerSecrets) *httpEndpoint {
-	client := *t.cfg.HTTP(w.Origin)
-	client.Timeout = 0 // the worker's own holds
-	// A worker has no reason to send the engine elsewhere, with users' tokens.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &httpEndpoint{
-		id: string(w.ID), base: strings.TrimRight(w.URI, "/"), secret: s.Shared, retry: w.Retry, maxAnswer: t.cfg.MaxAnswer, client: &client,
+		id: string(w.ID), base: strings.TrimRight(w.URI, "/"), secret: s.Shared, retry: w.Retry, maxAnswer: t.cfg.MaxAnswer, client: t.client(w.Origin),
 	}
 }

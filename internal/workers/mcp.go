@@ -44,11 +44,8 @@ func (t *Toolbox) mcpEndpoint(w *keybearer.Worker, s keybearer.WorkerSecrets, ch
 	if len(w.Command) > 0 {
 		return e
 	}
-	client := *t.cfg.HTTP(w.Origin)
-	client.Timeout = 0
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	client.Transport = &headed{next: client.Transport, headers: w.Headers, secrets: s, limit: t.cfg.MaxAnswer + maxList}
-	e.client = &client
+	e.client = t.client(w.Origin)
+	e.client.Transport = &headed{next: e.client.Transport, headers: w.Headers, secrets: s, limit: t.cfg.MaxAnswer + maxList}
 	return e
 }
 
@@ -103,7 +100,17 @@ func (e *mcpEndpoint) command() *exec.Cmd {
 	return cmd
 }
 
-// drop forgets a session that is of no more use.
+// discard gives up a session that did not do what it should. Calls that others make on it may end.
+func (e *mcpEndpoint) discard(session *mcp.ClientSession) {
+	e.drop(session)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.shut { // else close does that
+		e.watching.Go(func() { _ = session.Close() }) // it is over, whatever the server says
+	}
+}
+
+// drop forgets a session that has ended.
 func (e *mcpEndpoint) drop(session *mcp.ClientSession) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -121,6 +128,9 @@ func (e *mcpEndpoint) close() {
 		_ = session.Close() // it is over, whatever the server says
 	}
 	e.watching.Wait()
+	if e.client != nil {
+		e.client.CloseIdleConnections()
+	}
 }
 
 func (e *mcpEndpoint) health(ctx context.Context) (api.WorkerServerInfo, error) {

@@ -287,6 +287,34 @@ func TestMCPSessionIsMadeAnew(t *testing.T) {
 	}
 }
 
+// A list that does not come leaves nothing behind, and the next one does.
+func TestMCPServerWhoseListHangs(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	l := open(t, options{})
+	s := startMCP(t)
+	l.addMCP(s.url, func(d *keybearer.WorkerDraft) { d.Timeout, d.Retry = time.Second, number(0) })
+	var hung atomic.Bool
+	release := make(chan struct{}) // the server may not hear that nobody waits any more
+	t.Cleanup(func() { close(release) })
+	s.server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, r mcp.Request) (mcp.Result, error) {
+			if method == "tools/list" && hung.CompareAndSwap(false, true) {
+				select {
+				case <-ctx.Done():
+				case <-release:
+				}
+			}
+			return next(ctx, method, r)
+		}
+	})
+	_, err := l.box.WorkerTools(t.Context(), l.admin, "sum-tools")
+	wantKind(t, err, keybearer.Unavailable)
+	l.box.Forget()
+	if done := l.call("SumTools.add", map[string]any{"a": 1, "b": 2}); !done.Success {
+		t.Errorf("got %+v, want success", done.Output.Error)
+	}
+}
+
 func TestMCPServerInTrouble(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	l := open(t, options{})

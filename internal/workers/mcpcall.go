@@ -48,8 +48,7 @@ func (e *mcpEndpoint) call(ctx context.Context, params *mcp.CallToolParams) (res
 		return result, true, nil
 	}
 	if _, answered := errors.AsType[*jsonrpc.Error](err); !answered && ctx.Err() == nil {
-		e.drop(session)
-		_ = session.Close()
+		e.discard(session)
 	}
 	// A server that does not know the session has not looked at the call.
 	return nil, !errors.Is(err, errUnsent) && !errors.Is(err, mcp.ErrSessionMissing), err

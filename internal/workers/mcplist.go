@@ -32,7 +32,7 @@ func (e *mcpEndpoint) listOnce(ctx context.Context) (tools []*Tool, complaints [
 	seen := map[string]bool{}
 	for declared, err := range session.Tools(ctx, nil) {
 		if err != nil {
-			e.drop(session)
+			e.discard(session)
 			return nil, nil, e.away(err)
 		}
 		if len(tools) >= maxTools {
