@@ -71,7 +71,7 @@ const (
 	maxLogged = 8 << 10
 )
 
-// Log says something beside the value: for developers, and where the protocol has it, for people. Levels are debug, info,
+// Log says something beside the value, for developers: in an engine's logs, and by MCP in the result's _meta. Levels are debug, info,
 // warning and error. Beyond a thousand lines the rest is left out, and a line is cut at 8 KiB.
 func (c *Call) Log(level, message string) {
 	c.mu.Lock()

@@ -58,8 +58,8 @@ func Upstream(res *http.Response) error {
 		e.Kind, e.CanRetry = api.ToolUpstreamAuth, true // what was refused was not done
 		e.Message += ": it does not accept the user's authorization"
 	case http.StatusForbidden:
-		e.Kind = api.ToolUpstreamAuth
-		e.Message += ": the user may not do this"
+		e.Kind = api.ToolUpstreamBadRequest // not AUTH_ERROR, for which an engine renews a token that is good
+		e.Message += ": the user may not do this, or the authorization lacks a scope"
 	case http.StatusNotFound:
 		e.Kind = api.ToolUpstreamNotFound
 	case http.StatusUnprocessableEntity:

@@ -105,9 +105,6 @@ func (s *served) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallT
 		}
 	}
 	out := s.tool.invoke(ctx, c, input)
-	for _, line := range out.Logs {
-		_ = req.Session.Log(ctx, &mcp.LoggingMessageParams{Level: mcp.LoggingLevel(line.Level), Logger: s.tool.name, Data: line.Message}) // who does not hear it misses nothing
-	}
 	if more := out.RequiresAuthorization; more != nil {
 		return s.more(ctx, req, more.Scopes)
 	}
@@ -180,7 +177,20 @@ func (s *served) progress(ctx context.Context, req *mcp.CallToolRequest) func(do
 	}
 }
 
+// result says in the protocol's words how a call ended. What the tool logged goes with it: notifications about logs are on their way
+// out of the protocol.
 func result(out *api.InvocationOutput) *mcp.CallToolResult {
+	r := ended(out)
+	if len(out.Logs) > 0 {
+		if r.Meta == nil {
+			r.Meta = mcp.Meta{}
+		}
+		r.Meta["keybearer/logs"] = out.Logs
+	}
+	return r
+}
+
+func ended(out *api.InvocationOutput) *mcp.CallToolResult {
 	if out.Error != nil {
 		return failure(out.Error)
 	}

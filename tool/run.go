@@ -44,8 +44,8 @@ func arcadeName(variable string) string {
 	return ""
 }
 
-// errUsage is the error of arguments that are none; what they should be was printed.
-var errUsage = errors.New("usage")
+// ErrUsage is the error of arguments that are none; what they should be was printed.
+var ErrUsage = errors.New("usage")
 
 // World is what a program of tools runs in.
 type World struct {
@@ -61,7 +61,7 @@ func Main(k *Kit) {
 	err := Run(ctx, k, World{Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv})
 	stop()
 	switch {
-	case errors.Is(err, errUsage):
+	case errors.Is(err, ErrUsage):
 		os.Exit(2)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
@@ -85,7 +85,7 @@ Environment:
 `
 
 // Run serves a kit as the arguments say: stdio (also without any), mcp or worker. It returns when ctx ends, or over stdio when the client
-// has gone.
+// has gone; [ErrUsage] for arguments that are none.
 func Run(ctx context.Context, k *Kit, w World) error {
 	if w.Getenv == nil {
 		w.Getenv = os.Getenv
@@ -104,7 +104,7 @@ func Run(ctx context.Context, k *Kit, w World) error {
 		if kind == "help" || kind == "-h" || kind == "--help" || errors.Is(err, flag.ErrHelp) {
 			return nil
 		}
-		return errUsage
+		return ErrUsage
 	case kind == "worker":
 		shared := w.variable(workerVariable)
 		if shared == "" {

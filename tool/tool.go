@@ -108,6 +108,9 @@ func ReadOnly() Option { return hint(func(b *api.ToolBehavior) { b.ReadOnly = ne
 // Destructive says that the tool may undo or replace what was there, and does not only add.
 func Destructive() Option { return hint(func(b *api.ToolBehavior) { b.Destructive = new(true) }) }
 
+// Additive says that the tool only adds: what was there stays. Without it, or ReadOnly, clients take a tool for a destructive one.
+func Additive() Option { return hint(func(b *api.ToolBehavior) { b.Destructive = new(false) }) }
+
 // Idempotent says that calling the tool again with the same arguments changes nothing more: engines may then do that by
 // themselves when a token was refused.
 func Idempotent() Option { return hint(func(b *api.ToolBehavior) { b.Idempotent = new(true) }) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -40,7 +41,11 @@ func toolkitOf(w world, name string, kit *tool.Kit) *cobra.Command {
 			if !ok {
 				in = io.NopCloser(w.in)
 			}
-			return tool.Run(c.Context(), kit, tool.World{Args: args, Stdin: in, Stdout: w.out, Stderr: w.err, Getenv: w.getenv})
+			err := tool.Run(c.Context(), kit, tool.World{Args: args, Stdin: in, Stdout: w.out, Stderr: w.err, Getenv: w.getenv})
+			if errors.Is(err, tool.ErrUsage) {
+				return usageError{err}
+			}
+			return err
 		},
 	}
 }

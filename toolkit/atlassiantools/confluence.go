@@ -36,7 +36,7 @@ func Confluence(c Config) *tool.Kit {
 			tool.New("GetPage", "Read a page as text, with the version that UpdatePage needs. Long pages come in parts.",
 				w.getPage, tool.Title("Read a Confluence page"), tool.Requires(tool.Atlassian(readPages)), tool.ReadOnly(), tool.Idempotent()),
 			tool.New("CreatePage", "Create a page in a space.",
-				w.createPage, tool.Title("Create a Confluence page"), tool.Requires(tool.Atlassian(readSpaces, writePages))),
+				w.createPage, tool.Title("Create a Confluence page"), tool.Requires(tool.Atlassian(readSpaces, writePages)), tool.Additive()),
 			tool.New("UpdatePage", "Replace the text or the title of a page. Read it with GetPage first.",
 				w.updatePage, tool.Title("Change a Confluence page"), tool.Requires(tool.Atlassian(readPages, writePages)), tool.Destructive()),
 		},
