@@ -142,6 +142,8 @@ func refusal(op string, resp *http.Response, body []byte) error {
 		e.Kind = kindOfStatus(resp.StatusCode)
 	}
 	switch {
+	case said.Authorization != nil:
+		e.Err = &keybearer.AuthorizationRequired{Tool: "the tool", Authorization: authorization(said.Authorization)}
 	case said.Message != "":
 		e.Err = errors.New(said.Message)
 	case said.Reason != "":

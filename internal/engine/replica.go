@@ -71,6 +71,7 @@ func (e *Engine) hear(ctx context.Context) {
 func (e *Engine) tell(n sqlstore.News) {
 	if n.Rules {
 		e.broker.Forget()
+		e.tools.Forget()
 		return
 	}
 	e.broker.Wake(n.Flow)
