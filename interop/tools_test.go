@@ -26,10 +26,14 @@ func TestPublishedToolsRun(t *testing.T) {
 			t.Run(name, func(t *testing.T) { test(t, u) })
 		}
 	})
-	t.Run("by the helpers for agents", func(t *testing.T) {
-		t.Parallel()
-		helpersGiveLinks(t, h)
-	})
+	for name, test := range map[string]func(*testing.T, *toolHouse){
+		"helpers for agents": helpersGiveLinks, "mcp": mcpClientsWork, "inspector": inspectorWorks,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, h)
+		})
+	}
 }
 
 const teaHouseSecret = "the kettle is the third"
