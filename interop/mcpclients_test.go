@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os/exec"
 	"slices"
@@ -174,17 +175,19 @@ func (d *driverRun) result(t *testing.T, v any) {
 
 // inspectorWorks: the command line of the protocol's inspector.
 func inspectorWorks(t *testing.T, h *toolHouse) {
-	inspect := func(args ...string) mcpResult {
+	inspect := func(code int, args ...string) mcpResult {
 		t.Helper()
 		all := append([]string{
-			absolute(t, "node/node_modules/@modelcontextprotocol/inspector-cli/build/index.js"), h.URL + "/mcp", "--transport", "http",
+			absolute(t, "node/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"), "--cli", h.URL + "/mcp", "--transport", "http",
 			"--header", "Authorization: Bearer " + h.Key, "--header", "Arcade-User-ID: inspector@mcp.example",
 		}, args...)
 		cmd := exec.CommandContext(t.Context(), nodeBinary(t), all...)
 		cmd.Env = []string{"PATH=" + t.TempDir(), "HOME=" + t.TempDir()}
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("the inspector: %v: %s", err, out)
+		var problem bytes.Buffer
+		cmd.Stderr = &problem
+		out, _ := cmd.Output()
+		if got := cmd.ProcessState.ExitCode(); got != code {
+			t.Fatalf("the inspector ended with %d, want %d: %s", got, code, &problem)
 		}
 		var r mcpResult
 		if err := json.Unmarshal(out, &r); err != nil {
@@ -193,17 +196,18 @@ func inspectorWorks(t *testing.T, h *toolHouse) {
 		r.Open = string(out)
 		return r
 	}
-	if listed := inspect("--method", "tools/list").Open; !strings.Contains(listed, `"Samples_ListProjects"`) || !strings.Contains(listed, `"num_splines"`) {
+	const toolFailed = 5
+	if listed := inspect(0, "--method", "tools/list", "--strict").Open; !strings.Contains(listed, `"Samples_ListProjects"`) || !strings.Contains(listed, `"num_splines"`) {
 		t.Errorf("the inspector lists %s", listed)
 	}
 	list := []string{"--method", "tools/call", "--tool-name", "Samples_ListProjects", "--tool-arg", "query=tea"}
-	missing := inspect(list...)
+	missing := inspect(toolFailed, list...)
 	link := startLink.FindString(missing.said())
 	if !missing.IsError || link == "" {
 		t.Fatalf("without an authorization: got %q, want the link", missing.said())
 	}
 	newPerson(t, "alice").consents(t, link)
-	if done := inspect(list...); done.IsError || !strings.Contains(done.said(), "TEA") {
+	if done := inspect(0, list...); done.IsError || !strings.Contains(done.said(), "TEA") {
 		t.Errorf("after the consent: got %q, want the projects", done.said())
 	}
 }

@@ -27,7 +27,7 @@ func TestPublishedToolsRun(t *testing.T) {
 		}
 	})
 	for name, test := range map[string]func(*testing.T, *toolHouse){
-		"helpers for agents": helpersGiveLinks, "mcp": mcpClientsWork, "inspector": inspectorWorks,
+		"helpers for agents": helpersGiveLinks, "mcp": mcpClientsWork, "conformance": conformanceHolds, "inspector": inspectorWorks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
