@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +80,8 @@ type engineOptions struct {
 	confirmPage string // default never
 	callback    string // auth.callback, default per_provider
 	providers   []providerConfig
-	args        []string // added to the command line
+	sections    []providerConfig // of the file, beside api and auth
+	args        []string         // added to the command line
 }
 
 // engine is a running `keybearer serve` with a database of its own.
@@ -115,7 +117,7 @@ func startEngine(t *testing.T, o engineOptions) *engine {
 	}
 	e.private = append(e.private, e.Key)
 	env := []string{"KEYBEARER_API_KEY=" + e.Key, "KEYBEARER_ADMIN_PASSWORD=" + nonce("admin")}
-	for _, p := range o.providers {
+	for _, p := range slices.Concat(o.providers, o.sections) {
 		env = append(env, p.env...)
 		e.private = append(e.private, p.secrets...)
 	}
@@ -157,6 +159,9 @@ func (o engineOptions) yaml() string {
 	}
 	if len(o.providers) == 0 {
 		b.WriteString("    []\n")
+	}
+	for _, s := range o.sections {
+		b.WriteString(strings.TrimPrefix(s.yaml, "\n"))
 	}
 	return b.String()
 }

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// The hosts of the office. No name server knows them: its proxy does. The vault has no connection to the last two.
+// The hosts of the office. No name server knows them: its proxy does. The vault has no connection to the last three.
 const (
 	apiHost    = "api.tea.example"
 	gitHost    = "git.tea.example"
@@ -30,10 +30,12 @@ const (
 	gitHubHost = "github.com"
 	plainHost  = "plain.tea.example"
 	lateHost   = "late.tea.example"
+
+	atlassianHost = "api.atlassian.com"
 )
 
 func officeHosts() []string {
-	return []string{apiHost, gitHost, openAIHost, gitHubHost, plainHost, lateHost}
+	return []string{apiHost, gitHost, openAIHost, gitHubHost, plainHost, lateHost, atlassianHost}
 }
 
 // office is a company's network as a laptop sees it: servers with certificates of the company's own authority,

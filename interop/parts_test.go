@@ -17,6 +17,7 @@ type part string
 const (
 	partNode     part = "node"
 	partPython   part = "python"
+	partTools    part = "python-tools"
 	partGlewlwyd part = "glewlwyd"
 	partChromium part = "chromium"
 	partCurl     part = "curl"
@@ -80,6 +81,12 @@ func nodeBinary(t *testing.T) string {
 func pythonBinary(t *testing.T) string {
 	t.Helper()
 	return absolute(t, filepath.Join("python", ".venv", "bin", "python"))
+}
+
+// toolsPython is the Python of the tool framework, whose packages and the clients' do not go together.
+func toolsPython(t *testing.T) string {
+	t.Helper()
+	return absolute(t, filepath.Join("python-tools", ".venv", "bin", "python"))
 }
 
 func glewlwydHome(t *testing.T) string {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings in the published software that the interop tests drive: the JavaScript
-# and Python clients, oidc-provider, Glewlwyd, a Chromium and a keyring. Run it as often as
+# and Python clients, the Python tool framework, oidc-provider, Glewlwyd, a Chromium and a keyring. Run it as often as
 # you like: what is there already is left alone.
 #
 # With root on a Debian-like machine it installs what is missing. Without, it
@@ -77,18 +77,19 @@ node_part() {
   fi
 }
 
+# python_part FOLDER installs the packages of a folder's lock file; the part is called after the folder.
 python_part() {
-  want python python3 python3-venv : has_venv || return 0
+  want "$1" python3 python3-venv : has_venv || return 0
   local now
-  now=$(digest python/requirements.txt <(python3 -c 'import sys; print(sys.version, sys.prefix)'))
-  if fresh python "$now" && [ -x python/.venv/bin/python ]; then return 0; fi
-  say 'installing the Python packages'
-  rm -rf python/.venv
-  if python3 -m venv python/.venv &&
-    python/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r python/requirements.txt; then
-    echo "$now" >.state/python
+  now=$(digest "$1/requirements.txt" <(python3 -c 'import sys; print(sys.version, sys.prefix)'))
+  if fresh "$1" "$now" && [ -x "$1/.venv/bin/python" ]; then return 0; fi
+  say "installing the Python packages of $1"
+  rm -rf "$1/.venv"
+  if python3 -m venv "$1/.venv" &&
+    "$1/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1/requirements.txt"; then
+    echo "$now" >".state/$1"
   else
-    leave_out python 'pip install did not finish; see its words above'
+    leave_out "$1" 'pip install did not finish; see its words above'
   fi
 }
 
@@ -131,7 +132,8 @@ glewlwyd_runs() {
 }
 
 node_part
-python_part
+python_part python
+python_part python-tools
 glewlwyd_part
 want chromium chromium : has_chromium || true
 want curl curl : command -v curl || true

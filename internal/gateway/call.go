@@ -37,23 +37,22 @@ func (s *server) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallT
 	if err != nil {
 		return nil, err
 	}
+	answer, asked := req.Params.InputResponses[consent].(*mcp.ElicitResult)
+	if asked && answer.Action == "accept" {
+		if err := s.wait(ctx, p, keybearer.AuthorizationID(req.Params.RequestState)); err != nil {
+			return s.result(nil, err)
+		}
+	}
 	order := workers.Call{Tool: tool.Definition.QualifiedName, User: p.user, Input: input, Progress: progress(ctx, req)}
 	done, err := s.door.cfg.Toolbox.Execute(ctx, p.view, order)
 	missing, ok := errors.AsType[*keybearer.AuthorizationRequired](err)
-	if !ok {
+	switch {
+	case !ok:
 		return s.result(&done, err)
-	}
-	switch answer, asked := req.Params.InputResponses[consent].(*mcp.ElicitResult); {
 	case !asked && opensLinks(req):
 		return ask(missing), nil
-	case !asked || answer.Action != "accept":
-		return failure(missing.Error()), nil
 	}
-	if err := s.wait(ctx, p, missing); err != nil {
-		return s.result(nil, err)
-	}
-	done, err = s.door.cfg.Toolbox.Execute(ctx, p.view, order)
-	return s.result(&done, err)
+	return failure(missing.Error()), nil
 }
 
 // find looks a tool up among those that the person sees, and no others.
@@ -86,24 +85,24 @@ func opensLinks(req *mcp.CallToolRequest) bool {
 	return p != nil && p.Capabilities != nil && p.Capabilities.Elicitation != nil && p.Capabilities.Elicitation.URL != nil
 }
 
-// ask has the client show the link.
+// ask has the client show the link. The state, which comes back with the answer, says which authorization it was.
 func ask(missing *keybearer.AuthorizationRequired) *mcp.CallToolResult {
-	return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{consent: &mcp.ElicitParams{
+	return &mcp.CallToolResult{RequestState: string(missing.Authorization.ID), InputRequests: mcp.InputRequestMap{consent: &mcp.ElicitParams{
 		Mode: "url", URL: missing.Authorization.URL, ElicitationID: string(missing.Authorization.ID),
 		Message: missing.Tool + " needs your authorization at " + string(missing.Authorization.Provider) + ". The call goes on when you have given it.",
 	}}}
 }
 
-// wait waits until the user has consented.
-func (s *server) wait(ctx context.Context, p person, missing *keybearer.AuthorizationRequired) error {
-	a, err := p.view.Wait(ctx, missing.Authorization.ID, s.door.cfg.Patience)
-	switch {
-	case err != nil:
+// wait waits until the user has consented at the link that he was shown, or his time is over. Another authorization
+// than that one must not be waited for: while he consents, asking for the tool again begins one that nobody opens.
+// Nothing depends on what the client says here: whatever it waited for, the call has its own look.
+func (s *server) wait(ctx context.Context, p person, id keybearer.AuthorizationID) error {
+	a, err := p.view.Wait(ctx, id, s.door.cfg.Patience)
+	if err != nil {
 		return err
-	case a.Status == keybearer.AuthorizationFailure && a.Failure != nil:
+	}
+	if a.Status == keybearer.AuthorizationFailure && a.Failure != nil && a.User == p.user {
 		return a.Failure
-	case a.Status != keybearer.AuthorizationCompleted:
-		return missing // the time is over; the link still works
 	}
 	return nil
 }

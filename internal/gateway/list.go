@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -120,8 +121,9 @@ func asMCP(t *workers.Tool) *mcp.Tool {
 	if d.DeprecationMessage != "" {
 		m.Description = "Deprecated: " + d.DeprecationMessage + "\n\n" + m.Description
 	}
-	// A schema that is not of an object is for values that structured content cannot be in older protocols.
-	if isObject(t.OutputSchema) {
+	// A schema that is not of an object is for values that structured content cannot be in older protocols, and
+	// published clients refuse the whole list for the sake of one.
+	if describesObject(t.OutputSchema) {
 		m.OutputSchema = t.OutputSchema
 	}
 	if d.Metadata != nil && d.Metadata.Behavior != nil {
@@ -134,6 +136,14 @@ func asMCP(t *workers.Tool) *mcp.Tool {
 		m.Meta = mcp.Meta{"keybearer/requirements": extra}
 	}
 	return m
+}
+
+// describesObject reports whether all values of a schema are objects, by what it says itself.
+func describesObject(schema json.RawMessage) bool {
+	var s struct {
+		Type string `json:"type"`
+	}
+	return json.Unmarshal(schema, &s) == nil && s.Type == "object"
 }
 
 // requirementsOf tells a client that wants to know what a tool needs.
