@@ -19,18 +19,20 @@ import (
 // Config is what a [Broker] is made of. The zero value of each field means what its comment says.
 type Config struct {
 	// The stores; nil means one [Memory] for all that are nil.
-	Connections ConnectionStore
-	Flows       FlowStore
-	Attempts    AttemptStore
-	Providers   ProviderStore
-	Keys        KeyStore
-	Accounts    AccountStore
-	Sessions    SessionStore
-	Settings    SettingStore
-	Leases      Leaser
-	Workers     WorkerStore
-	ToolSecrets ToolSecretStore
-	Runs        RunStore
+	Connections  ConnectionStore
+	Flows        FlowStore
+	Attempts     AttemptStore
+	Providers    ProviderStore
+	Keys         KeyStore
+	Accounts     AccountStore
+	Sessions     SessionStore
+	Settings     SettingStore
+	Leases       Leaser
+	Workers      WorkerStore
+	ToolSecrets  ToolSecretStore
+	Runs         RunStore
+	Clients      RegisteredClientStore
+	ClientGrants ClientGrantStore
 	// Upkeep is the plan of Connections; nil means Connections itself, if it is an UpkeepStore.
 	Upkeep UpkeepStore
 
@@ -161,6 +163,12 @@ func New(cfg Config) (*Broker, error) {
 	}
 	if cfg.Runs == nil {
 		cfg.Runs = inMemory()
+	}
+	if cfg.Clients == nil {
+		cfg.Clients = inMemory()
+	}
+	if cfg.ClientGrants == nil {
+		cfg.ClientGrants = inMemory()
 	}
 	if cfg.Upkeep == nil {
 		cfg.Upkeep, _ = cfg.Connections.(UpkeepStore)

@@ -40,6 +40,7 @@ type Memory struct {
 	sessions    map[string]Session
 	settings    map[settingKey][]byte
 	tools       memoryTools
+	clients     memoryClients
 	leases      map[string]*memoryLease
 	generation  int64 // of all leases, so that it never falls when one is forgotten, nor with the next process
 	sweepAt     int

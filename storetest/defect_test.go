@@ -147,6 +147,10 @@ func defects() map[string]func() any {
 		"ToolSecrets/Touch":        func() any { return touchesAsTold{memory()} },
 		"ToolSecrets/Delete":       func() any { return contentToolDeletes{memory()} },
 
+		"Clients/RoundTrip": func() any { return registersTwice{memory()} },
+		"Clients/Grants":    func() any { return blindGrants{memory()} },
+		"Clients/GrantRace": func() any { return blindGrants{memory()} },
+
 		"Runs/RoundTrip":  func() any { return forgetsCallers{memory()} },
 		"Runs/Versions":   func() any { return blindTools{memory()} },
 		"Runs/NotAliased": func() any { return &sharesTools{Memory: memory()} },

@@ -16,20 +16,22 @@ import (
 
 // Stores are the candidates. A nil field is not examined.
 type Stores struct {
-	Connections keybearer.ConnectionStore
-	Upkeep      keybearer.UpkeepStore // of the same rows as Connections
-	Reseal      keybearer.ResealStore // of the same rows as Connections
-	Flows       keybearer.FlowStore
-	Attempts    keybearer.AttemptStore
-	Providers   keybearer.ProviderStore
-	Keys        keybearer.KeyStore
-	Accounts    keybearer.AccountStore
-	Sessions    keybearer.SessionStore
-	Settings    keybearer.SettingStore
-	Leases      keybearer.Leaser
-	Workers     keybearer.WorkerStore
-	ToolSecrets keybearer.ToolSecretStore
-	Runs        keybearer.RunStore
+	Connections  keybearer.ConnectionStore
+	Upkeep       keybearer.UpkeepStore // of the same rows as Connections
+	Reseal       keybearer.ResealStore // of the same rows as Connections
+	Flows        keybearer.FlowStore
+	Attempts     keybearer.AttemptStore
+	Providers    keybearer.ProviderStore
+	Keys         keybearer.KeyStore
+	Accounts     keybearer.AccountStore
+	Sessions     keybearer.SessionStore
+	Settings     keybearer.SettingStore
+	Leases       keybearer.Leaser
+	Workers      keybearer.WorkerStore
+	ToolSecrets  keybearer.ToolSecretStore
+	Runs         keybearer.RunStore
+	Clients      keybearer.RegisteredClientStore
+	ClientGrants keybearer.ClientGrantStore
 	// Rival is the same stores, opened a second time as another replica does, where that can be. Half of
 	// those who race go there, and what one has written the other reads.
 	Rival *Stores
@@ -60,6 +62,8 @@ func All(store any) Stores {
 	s.Workers, _ = store.(keybearer.WorkerStore)
 	s.ToolSecrets, _ = store.(keybearer.ToolSecretStore)
 	s.Runs, _ = store.(keybearer.RunStore)
+	s.Clients, _ = store.(keybearer.RegisteredClientStore)
+	s.ClientGrants, _ = store.(keybearer.ClientGrantStore)
 	return s
 }
 
@@ -87,6 +91,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"Workers", func(s Stores) bool { return s.Workers != nil }, workerExam()},
 		{"ToolSecrets", func(s Stores) bool { return s.ToolSecrets != nil }, toolSecretExam()},
 		{"Runs", func(s Stores) bool { return s.Runs != nil }, runExam()},
+		{"Clients", func(s Stores) bool { return s.Clients != nil && s.ClientGrants != nil }, clientExam()},
 	} {
 		if !part.has(open(t)) {
 			continue

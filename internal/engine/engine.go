@@ -177,7 +177,7 @@ func (e *Engine) newBroker(cfg *config.Config, sealer keybearer.Sealer, static [
 	}
 	b := keybearer.Config{
 		Connections: e.store, Flows: e.store, Attempts: e.store, Providers: e.store, Keys: e.store,
-		Accounts: e.store, Sessions: e.store, Settings: e.store, Workers: e.store, ToolSecrets: e.store, Runs: e.store,
+		Accounts: e.store, Sessions: e.store, Settings: e.store, Workers: e.store, ToolSecrets: e.store, Runs: e.store, Clients: e.store, ClientGrants: e.store,
 		Sealer: sealer, Static: static, StaticWorkers: staticWorkers, Catalog: catalog.Definition, Sites: atlassian.SiteRules{}, CheckScopes: doubtfulScopes,
 		HTTP:      e.egress,
 		AllowHTTP: cfg.API.Development, AllowSkip: cfg.API.Development,

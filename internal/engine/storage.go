@@ -28,6 +28,8 @@ type store interface {
 	keybearer.WorkerStore
 	keybearer.ToolSecretStore
 	keybearer.RunStore
+	keybearer.RegisteredClientStore
+	keybearer.ClientGrantStore
 	keybearer.Leaser
 	keybearer.EventStore
 	audit.Sink

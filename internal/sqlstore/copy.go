@@ -38,6 +38,8 @@ func copiedTables() []table {
 		{name: "attempts", passing: true},
 		{name: "sessions", passing: true},
 		{name: "scheduled_runs"},
+		{name: "registered_clients"},
+		{name: "client_grants"},
 		{name: "events"},
 	}
 }

@@ -55,6 +55,9 @@ func one(t *testing.T, db *sqlstore.DB) {
 	must(err)
 	_, err = db.PutToolSecret(ctx, keybearer.ToolSecret{Project: "default", ID: "sec_1", Key: "HOOK", Value: seal.Value("t")}, 0)
 	must(err)
+	must(db.PutRegisteredClient(ctx, keybearer.RegisteredClient{Project: "default", ID: "mcp_1", CreatedAt: noon()}))
+	_, err = db.PutClientGrant(ctx, keybearer.ClientGrant{Project: "default", ID: "cg_1", Client: "mcp_1", CodeHash: []byte("c"), ExpiresAt: noon()}, 0)
+	must(err)
 	for i, state := range []keybearer.RunState{keybearer.RunScheduled, keybearer.RunScheduled, keybearer.RunSuccess} {
 		at := noon().Add(time.Duration(i) * 1000 * time.Hour)
 		_, err = db.PutRun(ctx, keybearer.Run{Project: "default", ID: keybearer.RunID(fmt.Sprint("te_", i)), State: state, RunAt: at, DueAt: at, Content: seal.Value("r")}, 0)
@@ -182,7 +185,7 @@ func TestBackupHoldsWhatMattersLater(t *testing.T) {
 		}
 		want := map[string]int64{
 			"connections": 2, "flows": 2, "providers": 1, "api_keys": 1, "accounts": 1, "settings": 1, "root_keys": 1, "data_keys": 1,
-			"events": 1, "workers": 1, "tool_secrets": 1, "scheduled_runs": 3,
+			"events": 1, "workers": 1, "tool_secrets": 1, "scheduled_runs": 3, "registered_clients": 1, "client_grants": 1,
 		}
 		if diff := cmp.Diff(want, rows); diff != "" {
 			t.Error(diff)

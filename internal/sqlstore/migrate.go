@@ -21,7 +21,7 @@ var migrations embed.FS
 const (
 	versionTable = "schema_version"
 	// latestSchema is the number of the last file in migrations.
-	latestSchema = 8
+	latestSchema = 9
 	// migrateWait is how long one waits for another that migrates, and migratePause how often one looks.
 	migrateWait  = 30 * time.Second
 	migratePause = 5 * time.Millisecond

@@ -61,7 +61,7 @@ func TestMove(t *testing.T) {
 		}
 		want := map[string]int64{
 			"connections": 122, "flows": 2, "attempts": 1, "providers": 1, "api_keys": 1, "accounts": 1, "sessions": 1, "settings": 1,
-			"root_keys": 1, "data_keys": 1, "events": 1, "workers": 1, "tool_secrets": 1, "scheduled_runs": 3,
+			"root_keys": 1, "data_keys": 1, "events": 1, "workers": 1, "tool_secrets": 1, "scheduled_runs": 3, "registered_clients": 1, "client_grants": 1,
 		}
 		if diff := cmp.Diff(want, rows); diff != "" {
 			t.Error(diff)

@@ -27,13 +27,14 @@ const (
 	defaultEventRetention = 90 * 24 * time.Hour
 	defaultDeadRetention  = 90 * 24 * time.Hour
 	defaultRunRetention   = 30 * 24 * time.Hour
+	clientRetention       = 24 * time.Hour
 	// pruneBatch is how many rows go at once, so that others may write in between.
 	pruneBatch = 500
 )
 
 // Pruned counts what a Prune removed.
 type Pruned struct {
-	Flows, Attempts, Sessions, Events, Connections, Leases, Runs int64
+	Flows, Attempts, Sessions, Events, Connections, Leases, Runs, Clients int64
 }
 
 const (
@@ -47,6 +48,12 @@ const (
 		SELECT id FROM events WHERE at < $1 ORDER BY at LIMIT $2)`
 	pruneRuns = `DELETE FROM scheduled_runs WHERE (project, id) IN (
 		SELECT project, id FROM scheduled_runs WHERE finished_at > 0 AND finished_at < $1 ORDER BY finished_at LIMIT $2)`
+	pruneGrants = `DELETE FROM client_grants WHERE (project, id) IN (
+		SELECT project, id FROM client_grants WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	// Anybody may register a client: those that nobody lets in go after a day.
+	pruneClients = `DELETE FROM registered_clients WHERE (project, id) IN (
+		SELECT project, id FROM registered_clients c WHERE created_at < $1
+		AND NOT EXISTS (SELECT 1 FROM client_grants g WHERE g.project = c.project AND g.client = c.id) ORDER BY created_at LIMIT $2)`
 	pruneLeases = `DELETE FROM leases WHERE until < $1 AND generation < $1 AND key IN (
 		SELECT key FROM leases WHERE generation < $1 ORDER BY generation LIMIT $2)`
 
@@ -61,7 +68,7 @@ const (
 		RETURNING project, id, user_id, provider, name`
 )
 
-// Prune removes flows and scheduled runs that ended long ago, attempts and sessions that are over, old lines of
+// Prune removes flows and scheduled runs that ended long ago, clients that nobody let in and what people gave others once it is over, attempts and sessions that are over, old lines of
 // the audit, and connections that have been dead for long: each of these leaves a line in the audit. It works in
 // small steps; on an error it says what it had removed by then.
 func (db *DB) Prune(ctx context.Context, now time.Time, keep Retention) (Pruned, error) {
@@ -96,6 +103,8 @@ func (db *DB) Prune(ctx context.Context, now time.Time, keep Retention) (Pruned,
 		{&done.Connections, keep.Dead, connections(pruneEnded)},
 		{&done.Events, keep.Events, rows(pruneEvents, now.Add(-keep.Events))},
 		{&done.Runs, keep.Runs, rows(pruneRuns, now.Add(-keep.Runs))},
+		{&done.Clients, 0, rows(pruneGrants, now)},
+		{&done.Clients, 0, rows(pruneClients, now.Add(-clientRetention))},
 		{&done.Leases, 0, rows(pruneLeases, now.Add(-leaseRetention))},
 	} {
 		for more := step.keep >= 0; more; {

@@ -35,7 +35,7 @@ func TestManyMakeOrMigrateAFileAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keybearer.db")
 	openAtOnce(t, path)
 	db := raw(t, path) // back to the version before
-	for _, table := range []string{"workers", "tool_secrets", "scheduled_runs"} {
+	for _, table := range []string{"registered_clients", "client_grants"} {
 		do(t, db, "DROP TABLE "+table)
 	}
 	do(t, db, "DELETE FROM schema_version WHERE version_id = (SELECT max(version_id) FROM schema_version)")
