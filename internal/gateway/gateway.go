@@ -96,7 +96,7 @@ func New(cfg Config) *Door {
 
 // Paths are the patterns that a [http.ServeMux] should give to the door.
 func (d *Door) Paths() []string {
-	return []string{"/mcp", "/mcp/", "/oauth/", "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/", "/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/"}
+	return []string{"/mcp", "/mcp/", "/oauth/token", "/oauth/register", "/oauth/revoke", "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/", "/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/"}
 }
 
 // ServeHTTP answers what [Door.Paths] names.

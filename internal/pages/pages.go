@@ -77,6 +77,7 @@ func (d *door) routes() http.Handler {
 	handle("/verify/{id}", methods{"HEAD": d.nothing, "GET": d.verify, "POST": d.sameOrigin(d.verifySignIn)})
 	handle("/login", methods{"GET": d.loginPage, "POST": d.sameOrigin(d.login)})
 	handle("/logout", methods{"POST": d.sameOrigin(d.logout)})
+	handle("/oauth/authorize", methods{"HEAD": d.nothing, "GET": d.client, "POST": d.sameOrigin(d.clientDecision)})
 	handle("/success", methods{"GET": d.success})
 	handle("/assets/pages.css", methods{"GET": asset("assets/pages.css", "text/css; charset=utf-8")})
 	handle("/favicon.svg", methods{"GET": asset("assets/favicon.svg", "image/svg+xml")})

@@ -52,7 +52,7 @@ type (
 type views map[string]*template.Template
 
 func newViews(s site) views {
-	names := []string{"home", "start", "onward", "signin", "mismatch", "success", "failure"}
+	names := []string{"home", "start", "onward", "signin", "mismatch", "success", "failure", "client", "leave"}
 	functions := template.FuncMap{"at": s.at, "stylesheet": func() string { return s.at("/assets/pages.css?v=" + digest("assets/pages.css")) }}
 	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/marks.html"))
 	v := views{}
