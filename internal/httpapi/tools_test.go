@@ -171,7 +171,11 @@ func TestSecretsOfWorkersAreNeverShown(t *testing.T) {
 	l.employ()
 	l.do("POST", "/v1/workers", `{"id":"notes","type":"mcp","mcp":{"uri":"https://notes.example.com/mcp","timeout":5,"retry":0,
 		"headers":{"Authorization":"Bearer ${secret:NOTES}"},"secrets":{"NOTES":"canary-notes-token"}}}`).want(201, "")
+	l.do("POST", "/v1/workers", `{"id":"raw","type":"mcp","mcp":{"uri":"https://raw.example.com/mcp","headers":{"Authorization":"Bearer canary-raw","X-Team":"tea"}}}`).want(201, "")
 	list := l.do("GET", "/v1/workers", "").want(200, "")
+	if got := list.str("items", 2, "mcp", "headers", "Authorization") + list.str("items", 2, "mcp", "headers", "X-Team"); got != "${secret:HEADER_AUTHORIZATION}tea" {
+		t.Errorf("got the headers %s", got)
+	}
 	if strings.Contains(list.text, "canary") {
 		t.Errorf("the list shows a secret: %s", list.text)
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/keybearer/keybearer"
@@ -191,17 +192,48 @@ func editWorker(d *keybearer.WorkerDraft, in api.WorkerPatch) error {
 			return keybearer.Errorf(keybearer.BadRequest, "mcp.oauth2 is not implemented: this engine does not authorize at MCP servers. Give a header with a secret")
 		}
 		editAddress(d, in.MCP.URI, in.MCP.Timeout, in.MCP.Retry)
-		if in.MCP.Headers != nil {
-			d.Headers = in.MCP.Headers
-		}
 		if in.MCP.Secrets != nil {
 			d.Secrets = make(map[string]secret.String, len(in.MCP.Secrets))
 			for name, value := range in.MCP.Secrets {
 				d.Secrets[name] = secret.New(value)
 			}
 		}
+		if in.MCP.Headers != nil {
+			hideCredentials(d, in.MCP.Headers)
+		}
 	}
 	return nil
+}
+
+// hideCredentials takes headers over. A credential that somebody wrote into one in place of a secret's name becomes a secret: headers
+// are stored as they are, and shown.
+func hideCredentials(d *keybearer.WorkerDraft, headers map[string]string) {
+	d.Headers = make(map[string]string, len(headers))
+	for name, value := range headers {
+		if carriesCredential(name) && value != "" && !strings.Contains(value, "${secret:") {
+			id := "HEADER_" + strings.ToUpper(strings.Map(func(c rune) rune {
+				if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
+					return c
+				}
+				return '_'
+			}, name))
+			if d.Secrets == nil {
+				d.Secrets = map[string]secret.String{}
+			}
+			d.Secrets[id], value = secret.New(value), "${secret:"+id+"}"
+		}
+		d.Headers[name] = value
+	}
+}
+
+func carriesCredential(header string) bool {
+	header = strings.ToLower(header)
+	for _, part := range []string{"auth", "cookie", "key", "token", "secret", "password"} {
+		if strings.Contains(header, part) {
+			return true
+		}
+	}
+	return false
 }
 
 func editAddress(d *keybearer.WorkerDraft, uri string, timeout, retry *int) {

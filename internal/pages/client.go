@@ -127,12 +127,11 @@ func (d *door) clientDecision(w http.ResponseWriter, r *http.Request) {
 // leave sends the browser to a client's redirect URI, which was checked. A page does it, since the policy of ours lets forms lead
 // to ourselves only, and html/template knows no schemes of programs' own.
 func (d *door) leave(w http.ResponseWriter, to string) {
-	d.views.render(w, http.StatusOK, "leave", leavePage{To: to, Link: template.URL(to), Where: clean(strings.TrimSuffix(whereTo(to), "://"), 200)}) // checked when the client registered
+	d.views.render(w, http.StatusOK, "leave", leavePage{Link: template.URL(to), Where: clean(strings.TrimSuffix(whereTo(to), "://"), 200)}) // checked when the client registered
 }
 
 // leavePage leads to a client.
 type leavePage struct {
-	To    string
 	Link  template.URL
 	Where string
 }
