@@ -1,6 +1,8 @@
 package interop_test
 
 import (
+	"io"
+	"log"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -32,7 +34,9 @@ func (h *toolHouse) letsEverybodyIn(t *testing.T, user string) string {
 	if err != nil {
 		t.Fatalf("reading %s: %v", h.URL, err)
 	}
-	door := httptest.NewServer(&httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+	// The suite leaves streams open when it goes, which is none of the door's business.
+	quiet := log.New(io.Discard, "", 0)
+	door := httptest.NewServer(&httputil.ReverseProxy{FlushInterval: -1, ErrorLog: quiet, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(gateway)
 		r.Out.Host = r.In.Host
 		r.Out.Header.Set("Authorization", "Bearer "+h.Key)

@@ -19,12 +19,11 @@ func TestPublishedToolsRun(t *testing.T) {
 
 	withEachClient(t, func(t *testing.T, c published) {
 		u := &toolUser{driverRun: c.drive(t, h.URL, h.Key), house: h, user: strings.ReplaceAll(c.name, " ", ".") + "@example.com"}
-		for name, test := range map[string]func(*testing.T, *toolUser){
-			"are listed": toolsAreListed, "list projects": projectsAreListed, "reticulate splines": splinesAreReticulated,
-			"with a secret": secretsArrive, "fail": failuresAreTold,
-		} {
-			t.Run(name, func(t *testing.T) { test(t, u) })
-		}
+		t.Run("are listed", func(t *testing.T) { toolsAreListed(t, u) })
+		t.Run("list projects", func(t *testing.T) { projectsAreListed(t, u) })
+		t.Run("reticulate splines", func(t *testing.T) { splinesAreReticulated(t, u) })
+		t.Run("find a secret", func(t *testing.T) { secretsArrive(t, u) })
+		t.Run("fail", func(t *testing.T) { failuresAreTold(t, u) })
 	})
 	for name, test := range map[string]func(*testing.T, *toolHouse){
 		"helpers for agents": helpersGiveLinks, "mcp": mcpClientsWork, "conformance": conformanceHolds, "inspector": inspectorWorks,
@@ -178,7 +177,7 @@ func splinesAreReticulated(t *testing.T, u *toolUser) {
 	}
 }
 
-// secretsArrive: and the user's id, token and user info beside them.
+// secretsArrive: and the user's id, token and user info beside them, by the consent that was given for splines.
 func secretsArrive(t *testing.T, u *toolUser) {
 	done := u.executes(t, "Samples.WhatIsThere", map[string]any{})
 	want := map[string]any{"user": u.user, "sub": u.user, "token": true, "secret": teaHouseSecret}

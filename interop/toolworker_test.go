@@ -5,31 +5,37 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"testing"
 )
 
 // toolHouse is an engine with the published Python tool framework as its worker, which serves the tools of the
 // provider pages, and with the two providers that those are about.
-type toolHouse struct {
-	*engine
-	sandbox *sandbox
-	office  *office
-}
+type toolHouse struct{ *engine }
 
 func openToolHouse(t *testing.T) *toolHouse {
 	t.Helper()
 	need(t, partTools, partNode)
-	s := startSandbox(t)
 	o := openOffice(t)
+	worker := startToolWorker(t, o) // before anything finds a free port for the engine: it takes its time
+	s := startSandbox(t)
 	o.leadsTo(t, atlassianHost, s.URL)
-	worker := startToolWorker(t, o)
 	hooli := startOIDCProvider(t, oidcOptions{redirectURI: callback(s.enginePort, "hooli")})
 	e := startEngine(t, engineOptions{
 		port:      s.enginePort,
 		providers: []providerConfig{s.definition(), hooli.definition()},
 		sections:  []providerConfig{worker},
 	})
-	return &toolHouse{engine: e, sandbox: s, office: o}
+	t.Cleanup(func() { // before the engine's output is looked through
+		for _, v := range o.visits("/ex/jira/" + teahouseID + "/rest/api/3/project/search") {
+			token, ok := strings.CutPrefix(v.authorization, "Bearer ")
+			if v.host != atlassianHost || !ok || token == "" {
+				t.Errorf("a tool asked %s with the authorization %.7s…, want %s and a token", v.host, v.authorization, atlassianHost)
+			}
+			e.guards(token)
+		}
+	})
+	return &toolHouse{e}
 }
 
 // startToolWorker starts the framework as its manual says, in the folder with the tools. What those ask of Atlassian's

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,6 +82,45 @@ func TestMissingAuthorizationIsALinkAfterWhichTheCallGoesOn(t *testing.T) {
 	}
 	if calls := len(l.worker.History()); shown != 1 || calls != 2 {
 		t.Errorf("the link was shown %d times and the worker called %d times, want 1 and 2", shown, calls)
+	}
+}
+
+func TestCallWaitsForTheLinkThatWasShown(t *testing.T) {
+	l := open(t)
+	var consents sync.WaitGroup
+	session := l.client("/mcp", links(func(url string) string {
+		consents.Go(func() {
+			if err := l.consent(url); err != nil {
+				t.Errorf("consenting at %s: %v", url, err)
+			}
+		})
+		return "accept" // as clients do: the link is open, and the user is still reading
+	}))
+	r := must(session.CallTool(t.Context(), &mcp.CallToolParams{Name: "Hooli_ListProjects"}))(t)
+	consents.Wait()
+	if r.IsError {
+		t.Errorf("got %q, want the call to go on", said(r))
+	}
+	if n := l.kept.count(keybearer.ActionAuthorize); n != 1 {
+		t.Errorf("%d authorizations were asked for, want the one that was shown", n)
+	}
+}
+
+func TestListTellsOfOutputsThatAreObjectsOnly(t *testing.T) {
+	l := open(t)
+	for name, output := range map[string]string{"Word": "string", "Words": "array", "Thing": "json"} {
+		l.worker.Offer(api.WorkerTool{
+			Name: name, FullyQualifiedName: "Hooli." + name, Toolkit: api.Toolkit{Name: "Hooli", Version: "1.0.0"},
+			Output: &api.ToolOutput{AvailableModes: []string{"value"}, ValueSchema: &api.ValueSchema{ValType: output, InnerValType: "string"}},
+		}, func(context.Context, api.Invocation) api.InvocationOutput { return api.InvocationOutput{} })
+	}
+	for tool, err := range l.client("/mcp", nil).Tools(t.Context(), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if schema, ok := tool.OutputSchema.(map[string]any); tool.OutputSchema != nil && (!ok || schema["type"] != "object") {
+			t.Errorf("%s has the output schema %v, which clients refuse", tool.Name, tool.OutputSchema)
+		}
 	}
 }
 

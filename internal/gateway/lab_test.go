@@ -41,6 +41,18 @@ func (k *kept) Record(_ context.Context, e keybearer.Event) {
 	k.events = append(k.events, e)
 }
 
+func (k *kept) count(action string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := 0
+	for _, e := range k.events {
+		if e.Action == action {
+			n++
+		}
+	}
+	return n
+}
+
 // lab is a gateway over a real broker, a real provider and a real worker, at an address of its own.
 type lab struct {
 	t        testing.TB
