@@ -51,7 +51,7 @@ func toolRoutes() []route {
 			summary: "Ask for the authorization that a tool needs", about: "Answers as /v1/auth/authorize. A tool that needs none is completed, without a token.", fails: lent,
 		}, authorizeTool),
 		takes(route{
-			method: http.MethodPost, path: "/v1/tools/execute", id: "executeTool", tag: "tools", once: true,
+			method: http.MethodPost, path: "/v1/tools/execute", id: "executeTool", tag: "tools", once: true, runs: true,
 			summary: "Run a tool for a user, now or at a time",
 			about:   "A tool that fails is an answer 200 with success false. Where the user has not authorized what the tool needs, the answer is 403, its message begins with \"authorization required\", and authorization holds the link to open.",
 			fails:   lent,

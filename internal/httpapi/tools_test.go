@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keybearer/keybearer"
+	"github.com/keybearer/keybearer/api"
 	"github.com/keybearer/keybearer/internal/httpapi"
 	"github.com/keybearer/keybearer/internal/workers"
 	"github.com/keybearer/keybearer/internal/workertest"
@@ -154,6 +155,59 @@ func TestRepeatedExecutionRunsOnce(t *testing.T) {
 	again := l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.Echo","user_id":"alice"}`, "Idempotency-Key", "stainless-node-retry-1").want(200, "")
 	if first.text != again.text || len(w.History()) != 1 {
 		t.Errorf("the tool ran %d times, and the answers are the same: %v", len(w.History()), first.text == again.text)
+	}
+}
+
+// An answer that is too long to be kept is no reason to run the tool again.
+func TestRepeatedExecutionOfALongAnswerIsRefused(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	w := l.employ()
+	const body = `{"tool_name":"Hooli.Big","user_id":"alice","input":{"bytes":200000}}`
+	l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "key-1").want(200, "")
+	again := l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "key-1").want(409, "conflict")
+	if again.header.Get("X-Should-Retry") != "false" || len(w.History()) != 1 {
+		t.Errorf("the tool ran %d times; the client may try again by itself: %s", len(w.History()), again.header.Get("X-Should-Retry"))
+	}
+}
+
+// A client that hangs up and asks again gets the answer of the first call.
+func TestExecutionGoesOnThoughTheClientHangsUp(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	w := l.employ()
+	release := make(chan struct{})
+	w.Offer(api.WorkerTool{Name: "Slow", Toolkit: api.Toolkit{Name: "Hooli", Version: "1.0.0"}}, func(ctx context.Context, _ api.Invocation) api.InvocationOutput {
+		select {
+		case <-release:
+			return api.InvocationOutput{Value: json.RawMessage(`"done"`)}
+		case <-ctx.Done():
+			return api.InvocationOutput{Error: &api.ToolError{Kind: api.ToolFatal, Message: "it was given up"}}
+		}
+	})
+	ctx, hangUp := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/v1/tools/execute", strings.NewReader(`{"tool_name":"Hooli.Slow","user_id":"alice"}`))
+		if err != nil {
+			first <- err
+			return
+		}
+		req.Header.Set("Authorization", appKey)
+		req.Header.Set("Idempotency-Key", "key-2")
+		res, err := http.DefaultClient.Do(req)
+		if err == nil {
+			res.Body.Close()
+		}
+		first <- err
+	}()
+	<-w.Begun()
+	hangUp()
+	if err := <-first; err == nil {
+		t.Error("the first call was answered")
+	}
+	close(release)
+	done := l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.Slow","user_id":"alice"}`, "Idempotency-Key", "key-2", "Authorization", appKey).want(200, "")
+	if done.str("output", "value") != "done" || len(w.History()) != 1 {
+		t.Errorf("got %s after %d calls", done.text, len(w.History()))
 	}
 }
 
