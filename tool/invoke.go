@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime/debug"
 
@@ -68,11 +69,14 @@ func failed(err error) api.InvocationOutput {
 		return api.InvocationOutput{Error: e.wire()}
 	}
 	e := &api.ToolError{Kind: api.ToolFatal, Message: err.Error()}
+	network, ofNetwork := errors.AsType[net.Error](err)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Kind = api.ToolNetworkTimeout
 	case errors.Is(err, context.Canceled):
 		e.Message = "the call was given up"
+	case errors.Is(err, context.DeadlineExceeded), ofNetwork && network.Timeout():
+		e.Kind = api.ToolNetworkTimeout
+	case ofNetwork:
+		e.Kind = api.ToolNetworkUnreachable
 	}
 	return api.InvocationOutput{Error: e}
 }

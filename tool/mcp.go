@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,9 @@ const (
 
 // MCPServer makes an MCP server of a kit, whose tools get what they need from a source; nil means that there is none. A missing
 // authorization is a link that the client shows (elicitation in URL mode), after which the call goes on; a client that shows none gets it as text.
+// It panics for a kit that cannot be served, as [WorkerHandler] does.
 func MCPServer(k *Kit, from Source) *mcp.Server {
+	k.mustBeRight()
 	if from == nil {
 		from = nobody{env: func(string) string { return "" }}
 	}
@@ -42,7 +45,10 @@ func MCPServer(k *Kit, from Source) *mcp.Server {
 // MCPHandler serves a kit by MCP over streamable HTTP, to those who send the token as Bearer. An empty token lets everybody in who reaches
 // it: then let it listen on this machine only. Requests that other sites' pages make are refused.
 func MCPHandler(k *Kit, from Source, token secret.String) http.Handler {
-	s := MCPServer(k, from)
+	return overHTTP(MCPServer(k, from), token)
+}
+
+func overHTTP(s *mcp.Server, token secret.String) http.Handler {
 	streamable := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, &mcp.StreamableHTTPOptions{SessionTimeout: 30 * time.Minute, PropagateRequestCancellation: true})
 	guarded := http.NewCrossOriginProtection().Handler(streamable)
 	if token.IsZero() {
@@ -85,14 +91,18 @@ type served struct {
 	from Source
 }
 
-// call runs the tool. What is missing is asked for before anything runs, so that the SDK may come again with the answer.
+// call runs the tool. What is missing is asked for before anything runs, so that the SDK may come again with the answer. It asks once in a
+// call: older clients can be asked no more often.
 func (s *served) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-	c, err := s.tool.borrow(ctx, s.from)
-	if missing, ok := asMissing(err); ok {
-		c, err = s.ask(ctx, req, missing)
-		if c == nil && err == nil {
-			return question(missing), nil
+	answer, asked := req.Params.InputResponses[consent].(*mcp.ElicitResult)
+	if asked && answer.Action == "accept" {
+		if err := s.wait(ctx, keybearer.AuthorizationID(req.Params.RequestState)); err != nil {
+			return failure(failed(err).Error), nil
 		}
+	}
+	c, err := s.tool.borrow(ctx, s.from)
+	if missing, ok := asMissing(err); ok && !asked && opensLinks(req) {
+		return question(missing), nil
 	}
 	if err != nil {
 		return failure(failed(err).Error), nil
@@ -106,51 +116,41 @@ func (s *served) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallT
 	}
 	out := s.tool.invoke(ctx, c, input)
 	if more := out.RequiresAuthorization; more != nil {
-		return s.more(ctx, req, more.Scopes)
+		return s.more(ctx, !asked && opensLinks(req), more.Scopes)
 	}
 	return result(&out), nil
 }
 
-// ask finds out what became of the question whether the user has opened the link. Neither a call nor an error means that it is still
-// to be asked.
-func (s *served) ask(ctx context.Context, req *mcp.CallToolRequest, missing *keybearer.AuthorizationRequired) (*Call, error) {
-	switch answer, asked := req.Params.InputResponses[consent].(*mcp.ElicitResult); {
-	case !asked && opensLinks(req):
-		return nil, nil
-	case !asked || answer.Action != "accept":
-		return nil, missing
-	}
+// wait waits until the user has consented at the link that was shown, or his time is over. What then is missing is found out by whoever
+// borrows.
+func (s *served) wait(ctx context.Context, id keybearer.AuthorizationID) error {
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if _, err := s.from.Wait(waiting, missing.Authorization.ID); err != nil {
-		if waiting.Err() != nil && ctx.Err() == nil {
-			return nil, missing // the link still works
-		}
-		return nil, err
+	_, err := s.from.Wait(waiting, id)
+	if waiting.Err() != nil && ctx.Err() == nil {
+		return nil
 	}
-	return s.tool.borrow(ctx, s.from)
+	return err
 }
 
-// more asks for scopes that the tool found missing in the middle.
-func (s *served) more(ctx context.Context, req *mcp.CallToolRequest, scopes []string) (*mcp.CallToolResult, error) {
+// more asks for scopes that the tool found missing in the middle. With them the user's authorization has the declared ones, too, so
+// the call that comes again finds it.
+func (s *served) more(ctx context.Context, ask bool, scopes []string) (*mcp.CallToolResult, error) {
 	if s.tool.requires == nil {
 		return failure(&api.ToolError{Kind: api.ToolFatal, Message: "the tool asks for scopes of an authorization that it does not declare"}), nil
 	}
-	wider := *s.tool
-	r := *s.tool.requires
-	r.Scopes = append(append([]string{}, r.Scopes...), scopes...)
-	wider.requires = &r
+	wider, requires := *s.tool, *s.tool.requires
+	requires.Scopes = slices.Concat(requires.Scopes, scopes)
+	wider.requires = &requires
 	_, err := wider.borrow(ctx, s.from)
 	missing, ok := asMissing(err)
 	switch {
 	case err == nil:
 		return failure(&api.ToolError{Kind: api.ToolFatal, Message: "the tool asks for scopes that the user has granted already"}), nil
-	case !ok:
-		return failure(failed(err).Error), nil
-	case opensLinks(req) && req.Params.InputResponses[consent] == nil:
+	case ok && ask:
 		return question(missing), nil
 	}
-	return failure(failed(missing).Error), nil
+	return failure(failed(err).Error), nil
 }
 
 func opensLinks(req *mcp.CallToolRequest) bool {
@@ -160,7 +160,7 @@ func opensLinks(req *mcp.CallToolRequest) bool {
 
 func question(missing *keybearer.AuthorizationRequired) *mcp.CallToolResult {
 	a := &missing.Authorization
-	return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{consent: &mcp.ElicitParams{
+	return &mcp.CallToolResult{RequestState: string(a.ID), InputRequests: mcp.InputRequestMap{consent: &mcp.ElicitParams{
 		Mode: "url", URL: a.URL, ElicitationID: string(a.ID),
 		Message: missing.Tool + " needs your authorization at " + string(a.Provider) + ". The call goes on when you have given it.",
 	}}}

@@ -23,6 +23,7 @@ type source struct {
 	mu        sync.Mutex
 	consented bool
 	asked     []string // scopes
+	waited    keybearer.AuthorizationID
 }
 
 func (s *source) User() string { return "alice" }
@@ -38,9 +39,10 @@ func (s *source) Authorize(_ context.Context, r tool.Requirement) (keybearer.Aut
 	return a, nil
 }
 
-func (s *source) Wait(context.Context, keybearer.AuthorizationID) (keybearer.Authorization, error) {
+func (s *source) Wait(_ context.Context, id keybearer.AuthorizationID) (keybearer.Authorization, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.waited = id
 	if !s.consented {
 		return keybearer.Authorization{}, keybearer.Errorf(keybearer.AuthorizationFailed, "alice said no at hooli")
 	}
@@ -51,6 +53,12 @@ func (s *source) consent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.consented = true
+}
+
+func (s *source) withdraw() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.consented = false
 }
 
 func (s *source) Secret(_ context.Context, key string) (secret.String, error) {
@@ -171,6 +179,32 @@ func TestMoreScopesAreAskedForTogetherWithTheDeclaredOnes(t *testing.T) {
 	call(t, session, "Write", nil)
 	if got := strings.Join(from.asked, ", "); got != "read, read write" {
 		t.Errorf("asked for %q", got)
+	}
+}
+
+func TestCallGoesOnWithTheScopesThatItAskedFor(t *testing.T) {
+	from := &source{}
+	from.consent()
+	calls := 0
+	k := &tool.Kit{Name: "More", Tools: []*tool.Tool{tool.New("Write", "Writes.", func(context.Context, *tool.Call, struct{}) (string, error) {
+		if calls++; calls == 1 {
+			from.withdraw() // as if the wider authorization was not there
+			return "", tool.NeedMore("write")
+		}
+		return "written", nil
+	}, tool.Requires(tool.Provider("hooli", "read")))}}
+	here, there := mcp.NewInMemoryTransports()
+	server, err := tool.MCPServer(k, from).Connect(t.Context(), there, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := mcp.NewClient(&mcp.Implementation{Name: "test"}, links(func(string) string { from.consent(); return "accept" })).Connect(t.Context(), here, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = session.Close(); _ = server.Wait() }()
+	if r := call(t, session, "Write", nil); r.IsError || said(r) != "written" || from.waited != "ac_1" {
+		t.Errorf("got %q after waiting for %q", said(r), from.waited)
 	}
 }
 

@@ -90,6 +90,9 @@ func Run(ctx context.Context, k *Kit, w World) error {
 	if w.Getenv == nil {
 		w.Getenv = os.Getenv
 	}
+	if err := k.check(); err != nil {
+		return err
+	}
 	kind, rest := "stdio", w.Args
 	if len(rest) > 0 {
 		kind, rest = rest[0], rest[1:]
@@ -110,7 +113,7 @@ func Run(ctx context.Context, k *Kit, w World) error {
 		if shared == "" {
 			return fmt.Errorf("a worker needs a secret, the one that its engine has: set %s", workerVariable)
 		}
-		return serve(ctx, w, *listen, "the worker "+k.Name+" is serving", WorkerHandler(k, secret.New(shared)))
+		return serve(ctx, w, *listen, "the worker "+k.Name+" is serving", WorkerHandler(k, secret.New(shared)), func() {})
 	}
 	from, err := w.source()
 	if err != nil {
@@ -127,7 +130,12 @@ func Run(ctx context.Context, k *Kit, w World) error {
 	if token.IsZero() && !loopback(*listen) {
 		return fmt.Errorf("others than this machine could reach %s, and use the tools as you: set %s, which clients then send as Bearer", *listen, tokenVariable)
 	}
-	return serve(ctx, w, *listen, "the MCP server "+k.Name+" is serving", MCPHandler(k, from, token))
+	s := MCPServer(k, from)
+	return serve(ctx, w, *listen, "the MCP server "+k.Name+" is serving", overHTTP(s, token), func() {
+		for session := range s.Sessions() {
+			_ = session.Close() // its stream would hold the server up
+		}
+	})
 }
 
 // variable reads a variable by our name of it, or by Arcade's.
@@ -170,8 +178,8 @@ func loopback(address string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// serve serves HTTP until ctx ends, and gives requests ten seconds to end.
-func serve(ctx context.Context, w World, address, what string, handler http.Handler) error {
+// serve serves HTTP until ctx ends, then calls leave, and gives requests ten seconds to end.
+func serve(ctx context.Context, w World, address, what string, handler http.Handler, leave func()) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w: choose another one with --listen", address, err)
@@ -189,6 +197,7 @@ func serve(ctx context.Context, w World, address, what string, handler http.Hand
 		return err
 	case <-ctx.Done():
 	}
+	leave()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err = server.Shutdown(ending)

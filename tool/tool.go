@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
@@ -22,6 +24,34 @@ type Kit struct {
 	Version     string
 	Description string
 	Tools       []*Tool
+}
+
+var kitName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,62}$`)
+
+// check says what is wrong with a kit, if anything.
+func (k *Kit) check() error {
+	if !kitName.MatchString(k.Name) {
+		return fmt.Errorf("the kit's name %q: use 1 to 63 letters and digits, beginning with a letter", k.Name)
+	}
+	if len(k.Tools) == 0 {
+		return fmt.Errorf("the kit %s has no tools", k.Name)
+	}
+	seen := map[string]bool{}
+	for _, t := range k.Tools {
+		name := strings.ToLower(t.name)
+		if seen[name] {
+			return fmt.Errorf("the kit %s has two tools of the name %s: engines call them in any case", k.Name, t.name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+// mustBeRight ends a program that serves a kit which cannot be.
+func (k *Kit) mustBeRight() {
+	if err := k.check(); err != nil {
+		panic("tool: " + err.Error())
+	}
 }
 
 // Tool is a function that agents can call. Make it with [New].
@@ -181,22 +211,31 @@ func (t *Tool) arguments(sent map[string]json.RawMessage) (json.RawMessage, erro
 		if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) && !slices.Contains(t.input.Required, name) {
 			continue
 		}
-		decoder := json.NewDecoder(bytes.NewReader(raw))
 		var value any
-		if err := decoder.Decode(&value); err != nil {
+		if err := json.Unmarshal(raw, &value); err != nil {
 			return nil, BadInput("the argument %s is no JSON", name)
 		}
 		given[name] = value
 	}
+	plain := maps.Clone(given)
 	if err := t.check.ApplyDefaults(&given); err != nil {
 		return nil, BadInput("the defaults do not fit: %v", err)
 	}
 	if err := t.check.Validate(given); err != nil {
 		return nil, BadInput("the arguments of %s are not right: %s", t.name, complaint(err))
 	}
-	whole, err := json.Marshal(given)
-	if err != nil {
-		return nil, BadInput("the arguments cannot be read: %v", err)
+	whole := make(map[string]json.RawMessage, len(given))
+	for name, value := range given {
+		// As it was sent: read and written again, a large number would be another one.
+		if _, ok := plain[name]; ok {
+			whole[name] = sent[name]
+			continue
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, BadInput("the default of %s cannot be written: %v", name, err)
+		}
+		whole[name] = text
 	}
-	return whole, nil
+	return json.Marshal(whole)
 }

@@ -208,6 +208,51 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	}
 }
 
+func TestLargeNumbersArriveAsTheyWereSent(t *testing.T) {
+	var got int64
+	k := &tool.Kit{Name: "Numbers", Tools: []*tool.Tool{tool.New("Take", "Takes.", func(_ context.Context, _ *tool.Call, in struct {
+		ID int64 `json:"id"`
+	},
+	) (string, error) {
+		got = in.ID
+		return "", nil
+	})}}
+	e := start(t, k)
+	status, text := e.send("POST", "/worker/tools/invoke", signed(t, shared, jwt.SigningMethodHS256, nil), `{"tool":{"name":"Take"},"inputs":{"id":9007199254740993},"context":{}}`)
+	if status != http.StatusOK || got != 9007199254740993 {
+		t.Errorf("got %d, %s", got, text)
+	}
+}
+
+func TestKitsThatCannotBeServed(t *testing.T) {
+	hi := tool.New("Hi", "", func(context.Context, *tool.Call, struct{}) (any, error) { return nil, nil })
+	hI := tool.New("hI", "", func(context.Context, *tool.Call, struct{}) (any, error) { return nil, nil })
+	for name, k := range map[string]*tool.Kit{
+		"a wrong name": {Name: "not valid!", Tools: []*tool.Tool{hi}}, "no tools": {Name: "None"}, "two of one name": {Name: "Twice", Tools: []*tool.Tool{hi, hI}},
+	} {
+		if err := tool.Run(t.Context(), k, tool.World{Stdin: io.NopCloser(strings.NewReader("")), Stdout: io.Discard, Stderr: io.Discard, Getenv: func(string) string { return "" }}); err == nil {
+			t.Errorf("%s: served", name)
+		}
+	}
+}
+
+func TestNetworkFailuresAreCalledSo(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	k := &tool.Kit{Name: "Net", Tools: []*tool.Tool{tool.New("Get", "Gets.", func(ctx context.Context, c *tool.Call, _ struct{}) (any, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, gone.URL, nil)
+		if err != nil {
+			return nil, err
+		}
+		_, err = c.HTTP().Do(req)
+		return nil, err
+	})}}
+	_, text := start(t, k).send("POST", "/worker/tools/invoke", signed(t, shared, jwt.SigningMethodHS256, nil), `{"tool":{"name":"Get"},"inputs":{},"context":{}}`)
+	if !strings.Contains(text, api.ToolNetworkUnreachable) {
+		t.Errorf("got %s", text)
+	}
+}
+
 func TestArgumentsThatCannotBeRightAreForTheModel(t *testing.T) {
 	e := start(t, kit(t))
 	for inputs, says := range map[string]string{

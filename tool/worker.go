@@ -18,8 +18,10 @@ import (
 const maxInvocation = 16 << 20
 
 // WorkerHandler serves a kit by the worker protocol, to engines that know the secret: GET /worker/health (open), GET /worker/tools,
-// POST /worker/tools/invoke. A call that its engine gives up ends. An empty secret lets nobody in.
+// POST /worker/tools/invoke. A call that its engine gives up ends. An empty secret lets nobody in. It panics for a kit that cannot be
+// served: one with a wrong name, without tools, or with two of one name.
 func WorkerHandler(k *Kit, shared secret.String) http.Handler {
+	k.mustBeRight()
 	w := &worker{kit: k, shared: shared, tools: []api.WorkerTool{}}
 	for _, t := range k.Tools {
 		w.tools = append(w.tools, t.wire(k))
@@ -49,7 +51,8 @@ func (w *worker) known(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// admits checks the token that an engine signs for each call.
+// admits checks the token that an engine signs for each call. One without an end is taken, as by the published workers: whoever can sign it
+// knows the secret.
 func (w *worker) admits(token string) bool {
 	if w.shared.IsZero() {
 		return false

@@ -34,7 +34,8 @@ func (d *door) clientRequest(w http.ResponseWriter, r *http.Request) (req keybea
 		Challenge: q.Get("code_challenge"), ChallengeMethod: q.Get("code_challenge_method"), Resource: q.Get("resource"),
 	}
 	c, err = d.broker.CheckClientRequest(r.Context(), &req)
-	if refused, is := errors.AsType[*keybearer.ClientError](err); is && refused.Redirect {
+	// Anybody can register a client, so only a person who is signed in is led to its address by a mere link (RFC 9700 section 4.11.2).
+	if refused, is := errors.AsType[*keybearer.ClientError](err); is && refused.Redirect && d.somebody(r) {
 		d.leave(w, req.Answer(d.broker.Issuer(), secret.String{}, refused))
 		return req, c, false
 	}
@@ -43,6 +44,12 @@ func (d *door) clientRequest(w http.ResponseWriter, r *http.Request) (req keybea
 		return req, c, false
 	}
 	return req, c, true
+}
+
+// somebody reports whether a person is signed in.
+func (d *door) somebody(r *http.Request) bool {
+	_, err := d.signedIn(r)
+	return err == nil
 }
 
 // maxClientQuery bounds a client's request, in bytes.

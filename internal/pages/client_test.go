@@ -112,7 +112,11 @@ func TestRequestOfAClientThatIsWrongLeadsNowhereElse(t *testing.T) {
 			t.Errorf("%s: got %d", what, got.StatusCode)
 		}
 	}
-	back := next(t, b.get(l.agent(func(q url.Values) { q.Del("code_challenge") })))
+	withoutPKCE := l.agent(func(q url.Values) { q.Del("code_challenge") })
+	expect(t, b.get(withoutPKCE), 400) // nobody is signed in: a link to here must not lead to where a stranger wants
+	l.account("alice")
+	b.post(l.agent(nil), url.Values{"user_id": {"alice"}, "password": {passwordOf}})
+	back := next(t, b.get(withoutPKCE))
 	if back.Host != "127.0.0.1:7999" || back.Query().Get("error") != "invalid_request" {
 		t.Errorf("without PKCE the browser went to %s", back)
 	}
