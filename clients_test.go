@@ -273,6 +273,26 @@ func TestGrantEndsWithTheClientOrTheAccount(t *testing.T) {
 	}
 }
 
+func TestGrantEndsWithThePasswordThatGaveIt(t *testing.T) {
+	h := newClientHouse(t)
+	tokens := h.tokens()
+	if !h.works(tokens.Access) {
+		t.Fatal("a new token does not work")
+	}
+	h.advance(time.Second)
+	if err := h.b.As(keybearer.Caller{Admin: true}).DeleteAccount(t.Context(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.b.PutAccount(t.Context(), keybearer.DefaultProject, "alice", secret.New("another password"), false); err != nil {
+		t.Fatal(err)
+	}
+	if h.works(tokens.Access) {
+		t.Error("the account is somebody else's now, and what the first one gave still works")
+	}
+	_, err := h.b.RefreshClient(t.Context(), h.client.ID, "", tokens.Refresh)
+	wantClientError(t, "after the account was made anew", err, "invalid_grant")
+}
+
 func TestRequestsThatMustNotGoOn(t *testing.T) {
 	h := newClientHouse(t)
 	for what, c := range map[string]struct {

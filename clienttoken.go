@@ -72,6 +72,11 @@ func (b *Broker) RefreshClient(ctx context.Context, client, resource string, ref
 
 // rotateClient makes new tokens, which of several at once one can.
 func (b *Broker) rotateClient(ctx context.Context, g ClientGrant) (ClientTokens, error) {
+	if err := b.stillLetIn(ctx, g); errors.Is(err, Unauthenticated) {
+		return ClientTokens{}, b.endClientGrant(ctx, g, err.Error(), invalidGrant(err.Error()))
+	} else if err != nil {
+		return ClientTokens{}, err
+	}
 	access, refresh, now := randomSecret(), randomSecret(), b.now()
 	g.PreviousHash, g.RotatedAt = g.RefreshHash, now
 	g.AccessHash, g.AccessExpires, g.RefreshHash, g.ExpiresAt = hashOf(access), now.Add(clientAccessLife), hashOf(refresh), now.Add(clientGrantLife)
@@ -123,14 +128,23 @@ func (b *Broker) ClientCaller(ctx context.Context, token secret.String, resource
 	case g.Resource != resource:
 		return Caller{}, "", true, Errorf(Unauthenticated, "this access token is for %s", g.Resource)
 	}
-	// Somebody who lost his account lost this with it.
-	if _, err := b.cfg.Accounts.Account(ctx, g.Project, g.User); err != nil {
-		if errors.Is(err, NotFound) {
-			err = Errorf(Unauthenticated, "the account that let this client in is gone")
-		}
+	if err := b.stillLetIn(ctx, g); err != nil {
 		return Caller{}, "", true, err
 	}
 	return Caller{Project: g.Project, Name: "user:" + string(g.User), Users: literal(string(g.User))}, g.User, true, nil
+}
+
+// stillLetIn refuses a grant whose person has no account any more, or has another one, or another password, since he gave it:
+// what ends his sessions ends it, too. Kind: Unauthenticated.
+func (b *Broker) stillLetIn(ctx context.Context, g ClientGrant) error {
+	a, err := b.cfg.Accounts.Account(ctx, g.Project, g.User)
+	switch {
+	case errors.Is(err, NotFound):
+		return Errorf(Unauthenticated, "the account that let this client in is gone")
+	case err == nil && g.CreatedAt.Before(a.CreatedAt):
+		return Errorf(Unauthenticated, "the password was changed since this client was let in: sign in again")
+	}
+	return err
 }
 
 // literal is a pattern of path.Match that fits one text.
