@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"crypto/sha256"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +14,7 @@ import (
 // The bounds of the replays.
 const (
 	replayLife      = 10 * time.Minute
-	mostReplays     = 4096     // answers
+	mostReplays     = 4096     // answers, with those that are not kept
 	mostReplayBytes = 16 << 20 // of all answers together
 	longestReplay   = 64 << 10 // of one answer
 	longestKey      = 255      // of an Idempotency-Key
@@ -32,13 +34,15 @@ type replays struct {
 	bytes int       // of the answers of kept
 }
 
-// replay is one remembered answer, or one to come: the last three are set before done is closed.
+// replay is one remembered answer, or one to come: the last four are set before done is closed. The answer
+// may be dropped later; it is read with the lock held.
 type replay struct {
 	id, body digest
 	done     chan struct{}
 	expires  time.Time
 	status   int
 	answer   []byte // nil: not kept
+	spent    bool   // the key stays used, even if the answer is not kept
 }
 
 func newReplays(now func() time.Time) *replays {
@@ -63,10 +67,14 @@ func (c *call) performOnce(key string) answer {
 		if err := r.wait(c.ctx()); err != nil {
 			return c.refused(err)
 		}
-		if r.answer != nil {
+		kept, spent := c.replays.answer(r)
+		if kept != nil {
 			buf := c.buffer()
-			buf.Write(r.answer)
+			buf.Write(kept)
 			return answer{status: r.status, body: buf, header: map[string]string{"Idempotent-Replayed": "true"}}
+		}
+		if spent {
+			return c.refused(keybearer.Errorf(keybearer.Conflict, "it was executed under this Idempotency-Key, or may have been, and the answer is not kept any more: do not repeat it under another key unless running it twice does no harm"))
 		}
 	}
 }
@@ -75,16 +83,18 @@ func (c *call) performAndKeep(r *replay) answer {
 	settled := false
 	defer func() {
 		if !settled { // a panic is on its way
-			c.replays.settle(r, 0, nil)
+			c.replays.settle(r, 0, nil, c.route.onceOnly)
 		}
 	}()
 	a := c.perform()
 	settled = true
 	if a.status/100 != 2 || c.unrepeatable || a.body == nil || a.body.Len() > longestReplay {
-		c.replays.settle(r, 0, nil)
+		// What was refused was not done; of an internal error, or a client that left, nobody knows.
+		done := a.status/100 == 2 || a.status == http.StatusInternalServerError || c.ctx().Err() != nil
+		c.replays.settle(r, 0, nil, c.route.onceOnly && done)
 		return a
 	}
-	c.replays.settle(r, a.status, append([]byte(nil), a.body.Bytes()...))
+	c.replays.settle(r, a.status, append([]byte(nil), a.body.Bytes()...), c.route.onceOnly)
 	return a
 }
 
@@ -101,12 +111,19 @@ func (s *replays) claim(id, body digest) (r *replay, mine bool) {
 	return r, true
 }
 
-// settle keeps the answer, or forgets the replay if there is none.
-func (s *replays) settle(r *replay, status int, body []byte) {
+// answer gives what is kept of a settled replay.
+func (s *replays) answer(r *replay) (kept []byte, spent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.status, r.answer, r.expires = status, body, s.now().Add(replayLife)
-	if body != nil {
+	return r.answer, r.spent
+}
+
+// settle keeps the answer, or that the key is spent, or forgets the replay if there is neither.
+func (s *replays) settle(r *replay, status int, body []byte, spent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.status, r.answer, r.spent, r.expires = status, body, spent, s.now().Add(replayLife)
+	if body != nil || spent {
 		s.kept = append(s.kept, r)
 		s.bytes += len(body)
 		s.forget()
@@ -116,19 +133,34 @@ func (s *replays) settle(r *replay, status int, body []byte) {
 	close(r.done)
 }
 
-// forget drops the oldest answers while they are too old or too many.
+// forget drops the oldest replays while they are too old or too many, and then the oldest answers
+// while they are too large together; a spent key stays without its answer.
 func (s *replays) forget() {
 	now := s.now()
 	for len(s.kept) > 0 {
 		oldest := s.kept[0]
-		if now.Before(oldest.expires) && len(s.kept) <= mostReplays && s.bytes <= mostReplayBytes {
-			return
+		if now.Before(oldest.expires) && len(s.kept) <= mostReplays {
+			break
 		}
 		delete(s.known, oldest.id)
 		s.bytes -= len(oldest.answer)
 		s.kept[0] = nil
 		s.kept = s.kept[1:]
 	}
+	if s.bytes <= mostReplayBytes {
+		return
+	}
+	s.kept = slices.DeleteFunc(s.kept, func(r *replay) bool {
+		if s.bytes <= mostReplayBytes {
+			return false
+		}
+		s.bytes -= len(r.answer)
+		r.answer = nil
+		if !r.spent {
+			delete(s.known, r.id)
+		}
+		return !r.spent
+	})
 }
 
 func (r *replay) wait(ctx context.Context) error {

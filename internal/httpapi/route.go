@@ -19,6 +19,9 @@ type route struct {
 	open, admin bool
 	// once routes heed an Idempotency-Key.
 	once bool
+	// onceOnly routes are once, and do what must not be done twice: a key that was used there is
+	// remembered also where the answer is not kept.
+	onceOnly bool
 	// confirms marks the routes whose errors the older confirmation clients read, too.
 	confirms bool
 	query    []param

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ func (l *lab) tryTools() {
 		l.do("GET", "/v1/workers/hooli-tools/"+part, "").want(200, "")
 		l.do("GET", "/v1/workers/nobody/"+part, "").want(404, "not_found")
 	}
+	l.do("GET", "/v1/workers/nobody/authorize", "").want(404, "not_found")
 	l.do("GET", "/v1/workers/hooli-tools/authorize", "").want(501, "not_implemented")
 
 	l.do("GET", "/v1/tools", "").want(200, "")
@@ -75,6 +77,9 @@ func (l *lab) tryTools() {
 	l.do("GET", "/v1/tools/Hooli.None", "").want(404, "not_found")
 	l.do("GET", "/v1/formatted_tools?format=anthropic", "").want(200, "")
 	l.do("GET", "/v1/formatted_tools?format=pascal", "").want(400, "bad_request")
+	l.do("GET", "/v1/formatted_tools?format=pascal&offset=100", "").want(400, "bad_request")
+	l.do("GET", "/v1/tools?include_format=pascal&offset=100", "").want(400, "bad_request")
+	l.do("GET", "/v1/tools?include_format=Arcade,%20OpenAI&offset=100", "").want(200, "")
 	l.do("GET", "/v1/formatted_tools/Hooli_Echo", "").want(200, "")
 	l.do("GET", "/v1/formatted_tools/Hooli_None", "").want(404, "not_found")
 	l.do("POST", "/v1/tools/authorize", `{"tool_name":"Hooli.ListProjects","user_id":"dora"}`).want(200, "")
@@ -155,6 +160,36 @@ func TestRepeatedExecutionRunsOnce(t *testing.T) {
 	if first.text != again.text || len(w.History()) != 1 {
 		t.Errorf("the tool ran %d times, and the answers are the same: %v", len(w.History()), first.text == again.text)
 	}
+}
+
+// An answer that is too large to be kept does not make the tool run again, for whoever repeats the
+// request at the same time or later.
+func TestRepeatedExecutionWithALargeAnswerRunsOnce(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	w := l.employ()
+	body := `{"tool_name":"Hooli.Echo","user_id":"alice","input":{"text":"` + strings.Repeat("a", 70_000) + `"}}`
+	got := make([]reply, 6)
+	var all sync.WaitGroup
+	for i := range got {
+		all.Go(func() { got[i] = l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "large") })
+	}
+	all.Wait()
+	answered := 0
+	for _, r := range append(got, l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "large")) {
+		if r.status == 200 && len(r.text) > 64<<10 {
+			answered++
+			continue
+		}
+		r.want(409, "conflict")
+		if r.header.Get("x-should-retry") != "false" || !strings.Contains(r.str("message"), "not kept") {
+			t.Errorf("got %s, want it final and to say that the answer is not kept", r.text)
+		}
+	}
+	if n := len(w.History()); answered != 1 || n != 1 {
+		t.Errorf("the tool ran %d times and was answered %d times, want once", n, answered)
+	}
+	l.clock.move(10 * time.Minute)
+	l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "large").want(200, "")
 }
 
 func TestFailureOfAToolIsAnAnswer200(t *testing.T) {
