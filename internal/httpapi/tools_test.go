@@ -192,6 +192,29 @@ func TestRepeatedExecutionWithALargeAnswerRunsOnce(t *testing.T) {
 	l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "large").want(200, "")
 }
 
+// Nor does an answer that had to make room for later ones.
+func TestExecutionWhoseAnswerWasDroppedDoesNotRunAgain(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	w := l.employ()
+	const first = `{"tool_name":"Hooli.Echo","user_id":"alice","input":{"text":"first"}}`
+	l.do("POST", "/v1/tools/execute", first, "Idempotency-Key", "first").want(200, "")
+	large := `{"tool_name":"Hooli.Echo","user_id":"alice","input":{"text":"` + strings.Repeat("a", 63_000) + `"}}`
+	for i := range 16<<20/63_000 + 1 {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "/v1/tools/execute", strings.NewReader(large))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", adminKey)
+		r.Header.Set("Idempotency-Key", fmt.Sprint("key-", i))
+		l.server.Config.Handler.ServeHTTP(&discard{header: http.Header{}}, r)
+	}
+	ran := len(w.History())
+	l.do("POST", "/v1/tools/execute", first, "Idempotency-Key", "first").want(409, "conflict")
+	if n := len(w.History()); n != ran {
+		t.Errorf("the tool ran %d times more", n-ran)
+	}
+}
+
 func TestFailureOfAToolIsAnAnswer200(t *testing.T) {
 	l := newLab(t, options{door: tools(t)})
 	l.employ()
