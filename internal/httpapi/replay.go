@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"crypto/sha256"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ import (
 // The bounds of the replays.
 const (
 	replayLife      = 10 * time.Minute
-	mostReplays     = 4096     // answers
+	mostReplays     = 4096     // answers, with those that are not kept
 	mostReplayBytes = 16 << 20 // of all answers together
 	longestReplay   = 64 << 10 // of one answer
 	longestKey      = 255      // of an Idempotency-Key
@@ -25,8 +26,6 @@ type digest [sha256.Size]byte
 // request, because the answer was lost, does not do the thing twice. Only successes are remembered;
 // whoever repeats a request while the first one is still being worked on waits for its answer.
 // It is in memory, and so a help, not a guarantee: an engine that was restarted does not remember.
-// Where repeating does harm (route.runs) the key is remembered even when the answer is too long to be, and
-// whoever repeats is told so.
 type replays struct {
 	now   func() time.Time
 	mu    sync.Mutex
@@ -35,16 +34,15 @@ type replays struct {
 	bytes int       // of the answers of kept
 }
 
-// replay is one remembered answer, or one to come: the last three are set before done is closed.
+// replay is one remembered answer, or one to come: the last four are set before done is closed. The answer
+// may be dropped later; it is read with the lock held.
 type replay struct {
 	id, body digest
 	done     chan struct{}
 	expires  time.Time
-	// runs is the route's; the next three are read and written under the lock of replays.
-	runs   bool
-	status int
-	answer []byte // nil: not kept
-	spent  bool   // it was done, and the answer is not kept (any more)
+	status   int
+	answer   []byte // nil: not kept
+	spent    bool   // the key stays used, even if the answer is not kept
 }
 
 func newReplays(now func() time.Time) *replays {
@@ -59,7 +57,7 @@ func (c *call) performOnce(key string) answer {
 	id := sha256.Sum256([]byte(c.route.id + "\x00" + c.key.Reveal() + "\x00" + key))
 	body := sha256.Sum256(c.body)
 	for {
-		r, mine := c.replays.claim(id, body, c.route.runs)
+		r, mine := c.replays.claim(id, body)
 		if mine {
 			return c.performAndKeep(r)
 		}
@@ -69,13 +67,14 @@ func (c *call) performOnce(key string) answer {
 		if err := r.wait(c.ctx()); err != nil {
 			return c.refused(err)
 		}
-		switch status, text, spent := c.replays.read(r); {
-		case spent:
-			return c.refused(keybearer.Errorf(keybearer.Conflict, "this was done under the same Idempotency-Key, and its answer is not kept: do it again, under a new key, only if twice does no harm"))
-		case text != nil:
+		kept, spent := c.replays.answer(r)
+		if kept != nil {
 			buf := c.buffer()
-			buf.Write(text)
-			return answer{status: status, body: buf, header: map[string]string{"Idempotent-Replayed": "true"}}
+			buf.Write(kept)
+			return answer{status: r.status, body: buf, header: map[string]string{"Idempotent-Replayed": "true"}}
+		}
+		if spent {
+			return c.refused(keybearer.Errorf(keybearer.Conflict, "it was executed under this Idempotency-Key, or may have been, and the answer is not kept any more: do not repeat it under another key unless running it twice does no harm"))
 		}
 	}
 }
@@ -84,43 +83,45 @@ func (c *call) performAndKeep(r *replay) answer {
 	settled := false
 	defer func() {
 		if !settled { // a panic is on its way
-			c.replays.settle(r, 0, nil, false)
+			c.replays.settle(r, 0, nil, c.route.onceOnly)
 		}
 	}()
-	if c.route.runs { // what was begun goes on though the client hangs up: it comes back for the answer
+	if c.route.onceOnly { // what was begun goes on though the client hangs up: it comes back for the answer
 		c.req = c.req.WithContext(context.WithoutCancel(c.ctx()))
 	}
 	a := c.perform()
 	settled = true
 	if a.status/100 != 2 || c.unrepeatable || a.body == nil || a.body.Len() > longestReplay {
-		c.replays.settle(r, 0, nil, c.route.runs && a.status/100 == 2)
+		// What was refused was not done; of an internal error nobody knows.
+		done := a.status/100 == 2 || a.status == http.StatusInternalServerError
+		c.replays.settle(r, 0, nil, c.route.onceOnly && done)
 		return a
 	}
-	c.replays.settle(r, a.status, append([]byte(nil), a.body.Bytes()...), false)
+	c.replays.settle(r, a.status, append([]byte(nil), a.body.Bytes()...), c.route.onceOnly)
 	return a
 }
 
 // claim finds the replay of an id, or makes one, which the caller then has to settle.
-func (s *replays) claim(id, body digest, runs bool) (r *replay, mine bool) {
+func (s *replays) claim(id, body digest) (r *replay, mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
 	if r, ok := s.known[id]; ok {
 		return r, false
 	}
-	r = &replay{id: id, body: body, runs: runs, done: make(chan struct{})}
+	r = &replay{id: id, body: body, done: make(chan struct{})}
 	s.known[id] = r
 	return r, true
 }
 
-// read gives a settled answer.
-func (s *replays) read(r *replay) (status int, text []byte, spent bool) {
+// answer gives what is kept of a settled replay.
+func (s *replays) answer(r *replay) (kept []byte, spent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return r.status, r.answer, r.spent
+	return r.answer, r.spent
 }
 
-// settle keeps the answer, or that it was spent, or forgets the replay if there is neither.
+// settle keeps the answer, or that the key is spent, or forgets the replay if there is neither.
 func (s *replays) settle(r *replay, status int, body []byte, spent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +136,8 @@ func (s *replays) settle(r *replay, status int, body []byte, spent bool) {
 	close(r.done)
 }
 
-// forget drops the oldest answers while they are too old, too many or too long.
+// forget drops the oldest replays while they are too old or too many, and then the oldest answers
+// while they are too large together; a spent key stays without its answer.
 func (s *replays) forget() {
 	now := s.now()
 	for len(s.kept) > 0 {
@@ -148,17 +150,20 @@ func (s *replays) forget() {
 		s.kept[0] = nil
 		s.kept = s.kept[1:]
 	}
-	for i := 0; s.bytes > mostReplayBytes && i < len(s.kept); {
-		r := s.kept[i]
-		s.bytes -= len(r.answer)
-		if r.runs {
-			r.answer, r.spent = nil, true
-			i++
-			continue
-		}
-		delete(s.known, r.id)
-		s.kept = slices.Delete(s.kept, i, i+1)
+	if s.bytes <= mostReplayBytes {
+		return
 	}
+	s.kept = slices.DeleteFunc(s.kept, func(r *replay) bool {
+		if s.bytes <= mostReplayBytes {
+			return false
+		}
+		s.bytes -= len(r.answer)
+		r.answer = nil
+		if !r.spent {
+			delete(s.known, r.id)
+		}
+		return !r.spent
+	})
 }
 
 func (r *replay) wait(ctx context.Context) error {

@@ -19,9 +19,9 @@ type route struct {
 	open, admin bool
 	// once routes heed an Idempotency-Key.
 	once bool
-	// runs marks those of them that nobody wants done twice: they go on though the client hangs up, and a key is
-	// remembered even where the answer is not.
-	runs bool
+	// onceOnly routes are once, and do what must not be done twice: a key that was used there is
+	// remembered also where the answer is not kept.
+	onceOnly bool
 	// confirms marks the routes whose errors the older confirmation clients read, too.
 	confirms bool
 	query    []param

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ func toolRoutes() []route {
 	include := param{name: "include_format", kind: "string", about: "Formats to add, with commas between: arcade, openai, anthropic."}
 	user := param{name: "user_id", kind: "string", about: "Say of each requirement whether this user meets it."}
 	format := param{name: "format", kind: "string", about: "openai, also when it is absent, or anthropic."}
+	unasked := slices.DeleteFunc(slices.Clone(selection), func(p param) bool { return p.name == user.name })
 	found := []keybearer.Kind{keybearer.BadRequest, keybearer.PermissionDenied, keybearer.NotFound, keybearer.NotImplemented}
 	lent := []keybearer.Kind{
 		keybearer.BadRequest, keybearer.PermissionDenied, keybearer.NotFound, keybearer.ProviderNotFound, keybearer.AmbiguousProvider, keybearer.ProviderInactive,
@@ -51,7 +53,7 @@ func toolRoutes() []route {
 			summary: "Ask for the authorization that a tool needs", about: "Answers as /v1/auth/authorize. A tool that needs none is completed, without a token.", fails: lent,
 		}, authorizeTool),
 		takes(route{
-			method: http.MethodPost, path: "/v1/tools/execute", id: "executeTool", tag: "tools", once: true, runs: true,
+			method: http.MethodPost, path: "/v1/tools/execute", id: "executeTool", tag: "tools", once: true, onceOnly: true,
 			summary: "Run a tool for a user, now or at a time",
 			about:   "A tool that fails is an answer 200 with success false. Where the user has not authorized what the tool needs, the answer is 403, its message begins with \"authorization required\", and authorization holds the link to open.",
 			fails:   lent,
@@ -62,11 +64,11 @@ func toolRoutes() []route {
 		}, toolRequirements),
 		gives(route{
 			method: http.MethodGet, path: "/v1/formatted_tools", id: "listFormattedTools", tag: "tools",
-			summary: "List the tools in the form that a language model takes", query: append(selection, format), fails: found,
+			summary: "List the tools in the form that a language model takes", query: append(unasked, format), fails: found,
 		}, listFormattedTools),
 		gives(route{
 			method: http.MethodGet, path: "/v1/formatted_tools/{name}", id: "getFormattedTool", tag: "tools",
-			summary: "Show a tool in the form that a language model takes", query: []param{format, user}, fails: found,
+			summary: "Show a tool in the form that a language model takes", query: []param{format}, fails: found,
 		}, getFormattedTool),
 		gives(route{
 			method: http.MethodGet, path: "/v1/scheduled_tools", id: "listScheduledTools", tag: "tools",
@@ -114,6 +116,13 @@ func listTools(c *call) (api.Page[api.Tool], error) {
 		return api.Page[api.Tool]{}, err
 	}
 	q := c.req.URL.Query()
+	for format := range strings.SplitSeq(q.Get("include_format"), ",") {
+		if format = strings.TrimSpace(format); !strings.EqualFold(format, formatArcade) {
+			if err := knownFormat(format); err != nil { // also where the page is empty
+				return api.Page[api.Tool]{}, err
+			}
+		}
+	}
 	out := make([]api.Tool, len(tools))
 	for i, t := range tools {
 		if out[i], err = c.shownTool(box, t, keybearer.UserID(q.Get("user_id")), q.Get("include_format")); err != nil {
@@ -165,12 +174,24 @@ func formatted(t *workers.Tool, format string) (json.RawMessage, error) {
 	case formatAnthropic:
 		return t.Anthropic(), nil
 	}
-	return nil, keybearer.Errorf(keybearer.BadRequest, "the format %q is not known: use %s or %s", clip(format, 40), formatOpenAI, formatAnthropic)
+	return nil, knownFormat(format)
+}
+
+// knownFormat refuses a format that language models do not take.
+func knownFormat(format string) error {
+	switch strings.ToLower(format) {
+	case "", formatOpenAI, formatAnthropic:
+		return nil
+	}
+	return keybearer.Errorf(keybearer.BadRequest, "the format %q is not known: use %s or %s", clip(format, 40), formatOpenAI, formatAnthropic)
 }
 
 func listFormattedTools(c *call) (api.Page[json.RawMessage], error) {
 	_, tools, limit, offset, total, err := c.chosen()
 	if err != nil {
+		return api.Page[json.RawMessage]{}, err
+	}
+	if err := knownFormat(c.req.URL.Query().Get("format")); err != nil { // also where the page is empty
 		return api.Page[json.RawMessage]{}, err
 	}
 	out := make([]json.RawMessage, len(tools))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,6 +69,7 @@ func (l *lab) tryTools() {
 		l.do("GET", "/v1/workers/hooli-tools/"+part, "").want(200, "")
 		l.do("GET", "/v1/workers/nobody/"+part, "").want(404, "not_found")
 	}
+	l.do("GET", "/v1/workers/nobody/authorize", "").want(404, "not_found")
 	l.do("GET", "/v1/workers/hooli-tools/authorize", "").want(501, "not_implemented")
 
 	l.do("GET", "/v1/tools", "").want(200, "")
@@ -76,6 +78,9 @@ func (l *lab) tryTools() {
 	l.do("GET", "/v1/tools/Hooli.None", "").want(404, "not_found")
 	l.do("GET", "/v1/formatted_tools?format=anthropic", "").want(200, "")
 	l.do("GET", "/v1/formatted_tools?format=pascal", "").want(400, "bad_request")
+	l.do("GET", "/v1/formatted_tools?format=pascal&offset=100", "").want(400, "bad_request")
+	l.do("GET", "/v1/tools?include_format=pascal&offset=100", "").want(400, "bad_request")
+	l.do("GET", "/v1/tools?include_format=Arcade,%20OpenAI&offset=100", "").want(200, "")
 	l.do("GET", "/v1/formatted_tools/Hooli_Echo", "").want(200, "")
 	l.do("GET", "/v1/formatted_tools/Hooli_None", "").want(404, "not_found")
 	l.do("POST", "/v1/tools/authorize", `{"tool_name":"Hooli.ListProjects","user_id":"dora"}`).want(200, "")
@@ -158,18 +163,6 @@ func TestRepeatedExecutionRunsOnce(t *testing.T) {
 	}
 }
 
-// An answer that is too long to be kept is no reason to run the tool again.
-func TestRepeatedExecutionOfALongAnswerIsRefused(t *testing.T) {
-	l := newLab(t, options{door: tools(t)})
-	w := l.employ()
-	const body = `{"tool_name":"Hooli.Big","user_id":"alice","input":{"bytes":200000}}`
-	l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "key-1").want(200, "")
-	again := l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "key-1").want(409, "conflict")
-	if again.header.Get("X-Should-Retry") != "false" || len(w.History()) != 1 {
-		t.Errorf("the tool ran %d times; the client may try again by itself: %s", len(w.History()), again.header.Get("X-Should-Retry"))
-	}
-}
-
 // A client that hangs up and asks again gets the answer of the first call.
 func TestExecutionGoesOnThoughTheClientHangsUp(t *testing.T) {
 	l := newLab(t, options{door: tools(t)})
@@ -208,6 +201,59 @@ func TestExecutionGoesOnThoughTheClientHangsUp(t *testing.T) {
 	done := l.do("POST", "/v1/tools/execute", `{"tool_name":"Hooli.Slow","user_id":"alice"}`, "Idempotency-Key", "key-2", "Authorization", appKey).want(200, "")
 	if done.str("output", "value") != "done" || len(w.History()) != 1 {
 		t.Errorf("got %s after %d calls", done.text, len(w.History()))
+	}
+}
+
+// An answer that is too large to be kept does not make the tool run again, for whoever repeats the
+// request at the same time or later.
+func TestRepeatedExecutionWithALargeAnswerRunsOnce(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	w := l.employ()
+	body := `{"tool_name":"Hooli.Echo","user_id":"alice","input":{"text":"` + strings.Repeat("a", 70_000) + `"}}`
+	got := make([]reply, 6)
+	var all sync.WaitGroup
+	for i := range got {
+		all.Go(func() { got[i] = l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "large") })
+	}
+	all.Wait()
+	answered := 0
+	for _, r := range append(got, l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "large")) {
+		if r.status == 200 && len(r.text) > 64<<10 {
+			answered++
+			continue
+		}
+		r.want(409, "conflict")
+		if r.header.Get("x-should-retry") != "false" || !strings.Contains(r.str("message"), "not kept") {
+			t.Errorf("got %s, want it final and to say that the answer is not kept", r.text)
+		}
+	}
+	if n := len(w.History()); answered != 1 || n != 1 {
+		t.Errorf("the tool ran %d times and was answered %d times, want once", n, answered)
+	}
+	l.clock.move(10 * time.Minute)
+	l.do("POST", "/v1/tools/execute", body, "Idempotency-Key", "large").want(200, "")
+}
+
+// Nor does an answer that had to make room for later ones.
+func TestExecutionWhoseAnswerWasDroppedDoesNotRunAgain(t *testing.T) {
+	l := newLab(t, options{door: tools(t)})
+	w := l.employ()
+	const first = `{"tool_name":"Hooli.Echo","user_id":"alice","input":{"text":"first"}}`
+	l.do("POST", "/v1/tools/execute", first, "Idempotency-Key", "first").want(200, "")
+	large := `{"tool_name":"Hooli.Echo","user_id":"alice","input":{"text":"` + strings.Repeat("a", 63_000) + `"}}`
+	for i := range 16<<20/63_000 + 1 {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "/v1/tools/execute", strings.NewReader(large))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", adminKey)
+		r.Header.Set("Idempotency-Key", fmt.Sprint("key-", i))
+		l.server.Config.Handler.ServeHTTP(&discard{header: http.Header{}}, r)
+	}
+	ran := len(w.History())
+	l.do("POST", "/v1/tools/execute", first, "Idempotency-Key", "first").want(409, "conflict")
+	if n := len(w.History()); n != ran {
+		t.Errorf("the tool ran %d times more", n-ran)
 	}
 }
 
