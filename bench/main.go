@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 )
 
@@ -55,11 +56,14 @@ func run(ctx context.Context) error {
 	flag.IntVar(&p.ended, "ended", p.ended, "how many tokens end at once")
 	flag.IntVar(&p.callers, "callers", p.callers, "how many callers ask for those at once")
 	flag.IntVar(&p.rushes, "rushes", p.rushes, "how often they do")
-	flag.StringVar(&p.only, "only", "", "only one part: tokens, refreshes, planning, proxy or commands")
+	flag.StringVar(&p.only, "only", "", "only one part: tokens, tools, refreshes, planning, proxy or commands")
 	flag.BoolVar(&p.servers, "postgres", p.servers, "measure on PostgreSQL, too")
 	flag.Parse()
 	if *bareAt != "" {
 		return serveBare(ctx, *bareAt)
+	}
+	if strings.HasPrefix(*role, "tool-") {
+		return serveTools(ctx, *role)
 	}
 	if *role != "" {
 		return serveRole(ctx, *role, *roleDir)

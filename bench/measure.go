@@ -38,7 +38,7 @@ func measure(ctx context.Context, p plan, dir string) (err error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"tokens", b.tokens}, {"refreshes", b.refreshes}, {"planning", b.planning}, {"proxy", b.proxied}, {"commands", b.commands}} {
+	}{{"tokens", b.tokens}, {"refreshes", b.refreshes}, {"planning", b.planning}, {"tools", b.tools}, {"proxy", b.proxied}, {"commands", b.commands}} {
 		if p.only != "" && p.only != part.name {
 			continue
 		}

@@ -20,9 +20,10 @@ import (
 // site is a database, with what the engines on it have in common.
 type site struct {
 	binary   string
-	dir      string // configurations and logs, and the data where the database is a file
-	postgres string // the URL of the database; "" for a file
-	provider string // the URL of the token endpoint
+	dir      string   // configurations and logs, and the data where the database is a file
+	postgres string   // the URL of the database; "" for a file
+	provider string   // the URL of the token endpoint
+	workers  []string // with tools
 }
 
 const engineYAML = `
@@ -47,7 +48,14 @@ func (s site) yaml(port int) []byte {
 	if s.postgres != "" {
 		storage = fmt.Sprintf("{postgres: {url: %q}}", s.postgres)
 	}
-	return fmt.Appendf(nil, engineYAML, port, clientID, clientSecret, s.provider, storage)
+	text := fmt.Appendf(nil, engineYAML, port, clientID, clientSecret, s.provider, storage)
+	if len(s.workers) > 0 {
+		text = append(text, "tools:\n  directors:\n    - id: bench\n      workers:\n"...)
+	}
+	for i, uri := range s.workers {
+		text = fmt.Appendf(text, "        - {id: worker-%d, http: {uri: %q, secret: %q}}\n", i, uri, toolSecret)
+	}
+	return text
 }
 
 // found makes the database, by an engine that starts on it and stops: so it has its keys.
