@@ -143,3 +143,19 @@ func (c *Client) PutToolSecret(ctx context.Context, key string, value secret.Str
 func (c *Client) DeleteToolSecret(ctx context.Context, id string) error {
 	return c.do(ctx, request{op: "removing secret " + id, method: http.MethodDelete, path: toolSecretsPath + "/" + segment(id)})
 }
+
+// FormattedTools lists all tools in the form that a language model takes: "openai" or "anthropic".
+func (c *Client) FormattedTools(ctx context.Context, format string) ([]json.RawMessage, error) {
+	var all []json.RawMessage
+	for {
+		q := url.Values{"format": {format}, "limit": {strconv.Itoa(toolPage)}, "offset": {strconv.Itoa(len(all))}}
+		var page api.Page[json.RawMessage]
+		if err := c.do(ctx, request{op: "listing tools", method: http.MethodGet, path: "/v1/formatted_tools", query: q, into: &page}); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if len(page.Items) == 0 || len(all) >= page.TotalCount {
+			return all, nil
+		}
+	}
+}

@@ -99,6 +99,31 @@ func TestAuthorGetsFromNothingToAToolInAClient(t *testing.T) {
 	if !strings.Contains(done, `"success":true`) || !strings.Contains(done, "Good evening, ") {
 		t.Errorf("the engine's call gave %s", done)
 	}
+
+	// And once more, by the engine's own program for clients that only start programs.
+	all := exec.CommandContext(ctx, os.Getenv(binaryVariable), "mcp")
+	all.Env = append(os.Environ(), "KEYBEARER_URL="+engineURL, "KEYBEARER_API_KEY="+key, "KEYBEARER_USER_ID=bob@example.com")
+	session, err = mcp.NewClient(&mcp.Implementation{Name: "any client"}, &mcp.ClientOptions{
+		Capabilities: &mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}},
+		ElicitationHandler: func(_ context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+			links++
+			newPerson(t, "bob").consents(t, req.Params.URL)
+			return &mcp.ElicitResult{Action: "accept"}, nil
+		},
+	}).Connect(ctx, &mcp.CommandTransport{Command: all}, nil)
+	if err != nil {
+		t.Fatalf("starting keybearer mcp: %v", err)
+	}
+	r, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "Greeter_WhoAmI", Arguments: map[string]any{"greeting": "Hi"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := r.StructuredContent.(map[string]any); r.IsError || got["email"] != "bob@example.com" || links != 2 {
+		t.Errorf("the tool gave %v for bob, after %d links", r.StructuredContent, links)
+	}
+	if err := session.Close(); err != nil {
+		t.Errorf("keybearer mcp did not end well: %v", err)
+	}
 }
 
 // buildToolOfTheDocument builds the program of docs/tools.md, with the sandbox where it is here.

@@ -98,7 +98,7 @@ func rootCommand(w world) *cobra.Command {
 		setDefaultCommand(w), registerCommand(w), removeCommand(w), revokeCommand(w), scanCommand(w), logCommand(w), uiCommand(w),
 		proxyCommand(w), whoamiCommand(w), rekeyCommand(w), doctorCommand(w))
 	add("engine", serveCommand(w), devCommand(w), sandboxCommand(w), configCommand(w), backupCommand(w), restoreCommand(w), migrateCommand(w), toolkitCommand(w))
-	add("remote", apikeyCommand(w), accountCommand(w), providerCommand(w), connectionCommand(w), keysCommand(w), workerCommand(w), toolCommand(w))
+	add("remote", apikeyCommand(w), accountCommand(w), providerCommand(w), connectionCommand(w), keysCommand(w), workerCommand(w), toolCommand(w), mcpCommand(w))
 	root.AddCommand(versionCommand(w))
 	for _, group := range append(root.Commands(), root) {
 		if group.HasSubCommands() && group.RunE == nil {

@@ -187,7 +187,7 @@ func TestDamagedDatabase(t *testing.T) {
 	for i := range junk {
 		junk[i] = 0xA5
 	}
-	for at := int64(48 * 4096); at < info.Size(); at += 4096 { // all but the schema
+	for at := int64(72 * 4096); at < info.Size(); at += 4096 { // all but the schema
 		if _, err := file.WriteAt(junk, at); err != nil {
 			t.Fatal(err)
 		}
