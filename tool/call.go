@@ -92,7 +92,7 @@ func (c *Call) Progress(done, total float64, message string) {
 }
 
 // HTTP is a client that carries the user's token to the hosts of the API, as Bearer or, for API tokens, as Basic. To other hosts, and over
-// plain http but to this machine, it sends no request. It follows redirects to the same host only. Timeouts are the context's.
+// plain http but to a declared one on this machine, it sends no request. It follows redirects to the same host only. Timeouts are the context's.
 func (c *Call) HTTP() *http.Client {
 	base := http.DefaultTransport
 	if c.client != nil && c.client.Transport != nil {

@@ -19,11 +19,11 @@ func (t *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.base.RoundTrip(req)
 	}
 	host := req.URL.Hostname()
-	switch local := thisMachine(host); {
-	case req.URL.Scheme != "https" && !local:
-		return nil, &Error{Kind: api.ToolFatal, Message: "the user's token is not sent over plain http, to " + host}
-	case !local && !t.call.tool.requires.allows(host):
+	switch {
+	case !t.call.tool.requires.allows(host):
 		return nil, &Error{Kind: api.ToolFatal, Message: "the user's token is not for " + host + ": the tool declares other hosts"}
+	case req.URL.Scheme != "https" && !thisMachine(host):
+		return nil, &Error{Kind: api.ToolFatal, Message: "the user's token is not sent over plain http, to " + host}
 	}
 	sent := req.Clone(req.Context()) // a RoundTripper does not change its request
 	if lent.Username != "" {

@@ -100,10 +100,17 @@ func (e *Error) wire() *api.ToolError {
 func complaint(err error) string {
 	text := err.Error()
 	for {
-		rest, cut := strings.CutPrefix(text, "validating root: ")
+		rest, cut := strings.CutPrefix(text, "validating ")
 		if !cut {
 			return text
 		}
-		text = rest
+		where, what, found := strings.Cut(rest, ": ")
+		if !found {
+			return text
+		}
+		text = what
+		if property := strings.TrimPrefix(where, "/properties/"); property != where && !strings.HasPrefix(what, "validating ") {
+			return strings.ReplaceAll(property, "/properties/", ".") + ": " + what
+		}
 	}
 }

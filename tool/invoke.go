@@ -69,13 +69,14 @@ func failed(err error) api.InvocationOutput {
 		return api.InvocationOutput{Error: e.wire()}
 	}
 	e := &api.ToolError{Kind: api.ToolFatal, Message: err.Error()}
-	network, ofNetwork := errors.AsType[net.Error](err)
+	slow, mayBeSlow := errors.AsType[net.Error](err) // as any error of net/http is
+	_, unreachable := errors.AsType[*net.OpError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Message = "the call was given up"
-	case errors.Is(err, context.DeadlineExceeded), ofNetwork && network.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), mayBeSlow && slow.Timeout():
 		e.Kind = api.ToolNetworkTimeout
-	case ofNetwork:
+	case unreachable:
 		e.Kind = api.ToolNetworkUnreachable
 	}
 	return api.InvocationOutput{Error: e}

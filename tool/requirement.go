@@ -13,8 +13,9 @@ type Requirement struct {
 	// ID is the operator's id of a provider; Type its well-known type. One of them is set.
 	ID, Type string
 	Scopes   []string
-	// Hosts are those that the token may be sent to by [Call.HTTP]: "api.example.com", "*.example.com". None means any host over
-	// TLS, one for each request: the token does not follow a redirect to another.
+	// Hosts are those that the token may be sent to by [Call.HTTP]: "api.example.com", "*.example.com". None means any host but this
+	// machine over TLS, one for each request: the token does not follow a redirect to another. This machine is there where it is
+	// declared ("localhost", "127.0.0.1"), and then over plain http, too.
 	Hosts []string
 }
 
@@ -65,7 +66,7 @@ func (r *Requirement) wire() *api.Requirement {
 // allows reports whether the token may be sent to a host.
 func (r *Requirement) allows(host string) bool {
 	if r == nil || len(r.Hosts) == 0 {
-		return true
+		return !thisMachine(host)
 	}
 	host = strings.ToLower(host)
 	return slices.ContainsFunc(r.Hosts, func(pattern string) bool {

@@ -389,7 +389,7 @@ func TestTokenGoesToTheHostsOfTheAPIOnly(t *testing.T) {
 			return 0, err
 		}
 		return res.StatusCode, res.Body.Close()
-	}, tool.Requires(tool.Provider("hooli").At("api.hooli.example", "*.hooli.test")))}}
+	}, tool.Requires(tool.Provider("hooli").At("api.hooli.example", "*.hooli.test", "127.0.0.1")))}}
 	s := httptest.NewServer(tool.WorkerHandler(k, secret.New(shared)))
 	defer s.Close()
 	defer http.DefaultClient.CloseIdleConnections()
@@ -414,7 +414,7 @@ func TestTokenGoesToTheHostsOfTheAPIOnly(t *testing.T) {
 	if diff := cmp.Diff([]string{"Bearer TOKEN", "Basic Ym90QGhvb2xpLmV4YW1wbGU6VE9LRU4=", "Bearer TOKEN"}, seen); diff != "" {
 		t.Errorf("what the API got (-want +got):\n%s", diff)
 	}
-	for _, url := range []string{"http://api.hooli.example/", "https://evil.example/", "https://hooli.test/", "https://api.hooli.example.evil.example/"} {
+	for _, url := range []string{"http://api.hooli.example/", "http://localhost:1/", "https://evil.example/", "https://hooli.test/", "https://api.hooli.example.evil.example/"} {
 		if out := get(url, bearer); out.Output.Error == nil || !strings.Contains(out.Output.Error.Message, "the user's token is not") {
 			t.Errorf("%s: got %+v", url, out.Output)
 		}

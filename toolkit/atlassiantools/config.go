@@ -2,9 +2,11 @@ package atlassiantools
 
 import (
 	"cmp"
+	"net/url"
 	"time"
 
 	"github.com/keybearer/keybearer/atlassian"
+	"github.com/keybearer/keybearer/tool"
 )
 
 // version is that of both toolkits; it is raised when a tool changes what it takes or gives.
@@ -28,4 +30,15 @@ func (c Config) withDefaults() Config {
 		c.Now = time.Now
 	}
 	return c
+}
+
+// needs is what a tool requires. An Atlassian that is somewhere else, as the sandbox on this machine, is declared: the token goes there.
+func (c Config) needs(scopes ...string) tool.Requirement {
+	r := tool.Atlassian(scopes...)
+	for _, address := range []string{c.Gateway, c.Sites} {
+		if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
+			r = r.At(u.Hostname())
+		}
+	}
+	return r
 }

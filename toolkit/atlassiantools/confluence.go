@@ -28,17 +28,17 @@ func Confluence(c Config) *tool.Kit {
 		Name: "Confluence", Version: version, Description: "Search, read and write pages of Confluence Cloud.",
 		Tools: []*tool.Tool{
 			tool.New("ListSites", "List the Confluence sites that the user's authorization reaches. Only needed where the user has several.",
-				w.listSites, tool.Title("List Confluence sites"), tool.Requires(tool.Atlassian(readSpaces)), tool.ReadOnly(), tool.Idempotent()),
+				w.listSites, tool.Title("List Confluence sites"), tool.Requires(c.needs(readSpaces)), tool.ReadOnly(), tool.Idempotent()),
 			tool.New("ListSpaces", "List the spaces of a site.",
-				w.listSpaces, tool.Title("List Confluence spaces"), tool.Requires(tool.Atlassian(readSpaces)), tool.ReadOnly(), tool.Idempotent()),
+				w.listSpaces, tool.Title("List Confluence spaces"), tool.Requires(c.needs(readSpaces)), tool.ReadOnly(), tool.Idempotent()),
 			tool.New("SearchPages", "Search pages by words or with CQL. Gives titles and excerpts; GetPage has the text.",
-				w.searchPages, tool.Title("Search Confluence pages"), tool.Requires(tool.Atlassian(readContent)), tool.ReadOnly(), tool.Idempotent()),
+				w.searchPages, tool.Title("Search Confluence pages"), tool.Requires(c.needs(readContent)), tool.ReadOnly(), tool.Idempotent()),
 			tool.New("GetPage", "Read a page as text, with the version that UpdatePage needs. Long pages come in parts.",
-				w.getPage, tool.Title("Read a Confluence page"), tool.Requires(tool.Atlassian(readPages)), tool.ReadOnly(), tool.Idempotent()),
+				w.getPage, tool.Title("Read a Confluence page"), tool.Requires(c.needs(readPages)), tool.ReadOnly(), tool.Idempotent()),
 			tool.New("CreatePage", "Create a page in a space.",
-				w.createPage, tool.Title("Create a Confluence page"), tool.Requires(tool.Atlassian(readSpaces, writePages)), tool.Additive()),
+				w.createPage, tool.Title("Create a Confluence page"), tool.Requires(c.needs(readSpaces, writePages)), tool.Additive()),
 			tool.New("UpdatePage", "Replace the text or the title of a page. Read it with GetPage first.",
-				w.updatePage, tool.Title("Change a Confluence page"), tool.Requires(tool.Atlassian(readPages, writePages)), tool.Destructive()),
+				w.updatePage, tool.Title("Change a Confluence page"), tool.Requires(c.needs(readPages, writePages)), tool.Destructive()),
 		},
 	}
 }
