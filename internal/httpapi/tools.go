@@ -27,6 +27,7 @@ func toolRoutes() []route {
 		{name: "toolkit", kind: "string", about: "Only the tools of this toolkit, in any case."},
 		{name: "user_id", kind: "string", about: "Say of each requirement whether this user meets it."},
 		{name: "include_all_versions", kind: "boolean", about: "List every version; otherwise each tool is there once, in its latest one."},
+		{name: "search", kind: "string", about: "Only tools that have these words in their name or description, in any case. (Ours.)"},
 		{name: "filter", kind: "string", about: "JSON: service_domains and operations as a list or with any_of, all_of, none_of; read_only, destructive, idempotent, open_world; extras."},
 	}
 	include := param{name: "include_format", kind: "string", about: "Formats to add, with commas between: arcade, openai, anthropic."}
@@ -105,7 +106,7 @@ func (c *call) chosen() (box *workers.Toolbox, page []*workers.Tool, limit, offs
 	if err != nil {
 		return
 	}
-	tools, err := box.Tools(c.ctx(), c.view, workers.Filter{Toolkit: q.Get("toolkit"), AllVersions: all, Metadata: q.Get("filter")})
+	tools, err := box.Tools(c.ctx(), c.view, workers.Filter{Toolkit: q.Get("toolkit"), AllVersions: all, Metadata: q.Get("filter"), Search: q.Get("search")})
 	from := min(offset, len(tools))
 	return box, tools[from:min(from+limit, len(tools))], limit, offset, len(tools), err
 }

@@ -130,6 +130,9 @@ func TestToolsAreListedAsThePublishedClientsReadThem(t *testing.T) {
 	if one.str("requirements", "authorization", "token_status") != "completed" || one.at("requirements", "met") != true {
 		t.Errorf("got %v of a user who has consented", one.at("requirements"))
 	}
+	if got := l.do("GET", "/v1/tools?search=PROJECT+lists", "").want(200, "").at("total_count"); fmt.Sprint(got) != "1" {
+		t.Errorf("got %v tools that list projects, want 1", got)
+	}
 	filter := url.QueryEscape(`{"read_only":true}`)
 	if got := l.do("GET", "/v1/tools?filter="+filter, "").want(200, "").at("total_count"); fmt.Sprint(got) != "2" {
 		t.Errorf("got %v tools that only read, want 2", got)
