@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -29,7 +27,7 @@ func (s *server) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallT
 	ctx, over := s.door.running.begin(ctx, ownerOf(req.Extra.TokenInfo, req.Session.ID()))
 	defer over()
 	name, _ := ctx.Value(wanted{}).(string)
-	tool, err := s.find(ctx, req, name)
+	tool, err := s.find(ctx, p, name)
 	if err != nil {
 		return nil, err
 	}
@@ -56,16 +54,17 @@ func (s *server) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallT
 }
 
 // find looks a tool up among those that the person sees, and no others.
-func (s *server) find(ctx context.Context, req *mcp.CallToolRequest, name string) (*workers.Tool, error) {
-	tools, err := s.toolsOf(ctx, req)
+func (s *server) find(ctx context.Context, p person, name string) (*workers.Tool, error) {
+	all, err := s.door.cfg.Toolbox.Tools(ctx, p.view, workers.Filter{})
 	if err != nil {
 		return nil, s.outside(err)
 	}
-	at, found := slices.BinarySearchFunc(tools, name, func(t *workers.Tool, name string) int { return strings.Compare(nameOf(t), name) })
-	if !found {
-		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "there is no tool of this name here: list the tools again"}
+	for _, t := range all {
+		if isNamed(t, name) && s.gateway.offers(t) {
+			return t, nil
+		}
 	}
-	return tools[at], nil
+	return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "there is no tool of this name here: list the tools again"}
 }
 
 func arguments(raw json.RawMessage) (map[string]json.RawMessage, error) {

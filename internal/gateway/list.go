@@ -87,6 +87,20 @@ func (s *server) toolsOf(ctx context.Context, req mcp.Request) ([]*workers.Tool,
 // nameOf is a tool's name here. Some clients take no dots.
 func nameOf(t *workers.Tool) string { return strings.ReplaceAll(t.Definition.QualifiedName, ".", "_") }
 
+// isNamed reports whether name is a tool's name here, without making that for thousands of them.
+func isNamed(t *workers.Tool, name string) bool {
+	q := t.Definition.QualifiedName
+	if len(q) != len(name) {
+		return false
+	}
+	for i := range len(q) {
+		if q[i] != name[i] && (q[i] != '.' || name[i] != '_') {
+			return false
+		}
+	}
+	return true
+}
+
 // shown keeps tools in the SDK's form, which is made once for each.
 type shown struct {
 	mu    sync.Mutex
