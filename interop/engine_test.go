@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -288,12 +291,30 @@ func answers(ctx context.Context, url string, ready func(*http.Response) bool) b
 // another's address before either runs, so one of them cannot choose for itself.
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := portToListenOn()
 	if err != nil {
 		t.Fatalf("finding a free port: %v", err)
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	return port
+}
+
+// nextPort begins somewhere below the ports that systems hand out for ":0": nobody else is given one of those while it is free for a
+// moment, and here each is given once.
+var nextPort = sync.OnceValue(func() *atomic.Uint32 {
+	next := new(atomic.Uint32)
+	next.Store(uint32(os.Getpid()) * 97) // test binaries run side by side
+	return next
+})
+
+// portToListenOn finds a port that nothing listens on.
+func portToListenOn() (int, error) {
+	for range 1000 {
+		port := 12_000 + int(nextPort().Add(1)%20_000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, errors.New("a thousand ports are taken")
 }
 
 // nonce is a value that occurs nowhere else, recognizable by its prefix.

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,10 +76,28 @@ func TestScripts(t *testing.T) {
 }
 
 func freeportCommand(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := portToListenOn()
 	ts.Check(err)
-	ts.Setenv(args[0], fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
-	ts.Check(l.Close())
+	ts.Setenv(args[0], fmt.Sprint(port))
+}
+
+// nextPort begins somewhere below the ports that systems hand out for ":0": nobody else is given one of those while it is free for a
+// moment, and here each is given once.
+var nextPort = sync.OnceValue(func() *atomic.Uint32 {
+	next := new(atomic.Uint32)
+	next.Store(uint32(os.Getpid()) * 97) // test binaries run side by side
+	return next
+})
+
+// portToListenOn finds a port that nothing listens on.
+func portToListenOn() (int, error) {
+	for range 1000 {
+		port := 12_000 + int(nextPort().Add(1)%20_000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, errors.New("a thousand ports are taken")
 }
 
 func healthyCommand(ts *testscript.TestScript, _ bool, args []string) {
