@@ -151,6 +151,11 @@ func serveBare(ctx context.Context, address string) error {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(body)
 	})}
+	return serveUntilTold(ctx, server)
+}
+
+// serveUntilTold serves until the process is told to end.
+func serveUntilTold(ctx context.Context, server *http.Server) error {
 	done := make(chan error, 1)
 	go func() { done <- server.ListenAndServe() }() // received below
 	terminated := make(chan os.Signal, 1)

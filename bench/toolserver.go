@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -86,21 +85,7 @@ func serveTools(ctx context.Context, role string) error {
 	mux.Handle("/", handler)
 	mux.HandleFunc("/healthy", func(http.ResponseWriter, *http.Request) {})
 	server := &http.Server{Addr: os.Getenv(toolAddress), Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan error, 1)
-	go func() { done <- server.ListenAndServe() }() // received below
-	terminated := make(chan os.Signal, 1)
-	notify(terminated)
-	select {
-	case <-ctx.Done():
-	case <-terminated:
-	case err := <-done:
-		return err
-	}
-	err := server.Close()
-	if served := <-done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
+	return serveUntilTold(ctx, server)
 }
 
 // startTools starts this program again in one of the parts.
