@@ -421,6 +421,23 @@ func TestTokenGoesToTheHostsOfTheAPIOnly(t *testing.T) {
 	}
 }
 
+func TestTokenStaysOffThisMachineUnlessItIsDeclared(t *testing.T) {
+	local := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the token was sent to this machine") }))
+	defer local.Close()
+	k := &tool.Kit{Name: "Fetch", Tools: []*tool.Tool{tool.New("Get", "Gets.", func(ctx context.Context, c *tool.Call, _ struct{}) (any, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, local.URL, nil)
+		if err != nil {
+			return nil, err
+		}
+		_, err = c.HTTP().Do(req)
+		return nil, err
+	}, tool.Requires(tool.Provider("hooli")))}}
+	_, text := start(t, k).send("POST", "/worker/tools/invoke", signed(t, shared, jwt.SigningMethodHS256, nil), `{"tool":{"name":"Get"},"inputs":{},"context":{"authorization":{"token":"TOKEN"}}}`)
+	if !strings.Contains(text, "the user's token is not for 127.0.0.1") {
+		t.Errorf("got %s", text)
+	}
+}
+
 type api2 struct {
 	Output struct {
 		Value json.RawMessage

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -187,6 +188,25 @@ func TestClientThatLeavesEndsTheCall(t *testing.T) {
 	if n := len(l.worker.History()); n != 1 {
 		t.Errorf("the tool was called %d times, want once", n)
 	}
+}
+
+// The SDK alone would wait for the worker, which waits for as long as its timeout.
+func TestSessionThatIsGivenUpTakesItsCallsWithIt(t *testing.T) {
+	l := open(t)
+	session := l.client("/mcp", nil)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_, _ = session.CallTool(t.Context(), &mcp.CallToolParams{Name: "Hooli_Wait"}) // however it ends
+	}()
+	<-l.worker.Begun()
+	began := time.Now()
+	l.do("DELETE", "/mcp", "", "", "Authorization", "Bearer "+l.key.Reveal(), "Arcade-User-ID", alice, "Mcp-Session-Id", session.ID())
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("giving the session up took %v", took)
+	}
+	_ = session.Close()
+	<-over
 }
 
 func TestNobodyGetsInWithoutAKeyAndAUser(t *testing.T) {
